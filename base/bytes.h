@@ -1,0 +1,83 @@
+/* bytes.h - growing bytes, and big-endian readers and writers; the jute primitives live here once.
+ *
+ * Writers never fail midway: on memory exhaustion the object turns `failed`, ignores later writes, and
+ * the caller asks once at the end. Readers turn `err` != ERR_OK at the first bad read; every later read
+ * then returns zeros, so that a decoder can read all fields and check once.
+ * Source: Apache BinaryOutputArchive / BinaryInputArchive (docs/formats/jute.md). */
+#ifndef BASE_BYTES_H
+#define BASE_BYTES_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+
+struct bytes {
+    struct mem *mem;
+    uint8_t *at;
+    size_t len;
+    size_t room;
+    bool failed; /* memory ran out: contents are not complete */
+};
+
+/* An empty object that allocates from `mem` at its first write. */
+void bytes_init(struct bytes *bytes, struct mem *mem);
+void bytes_drop(struct bytes *bytes);
+/* len = 0, room kept, `failed` cleared. */
+void bytes_clear(struct bytes *bytes);
+/* Room for `more` further bytes; false (and failed) when memory ran out. */
+bool bytes_reserve(struct bytes *bytes, size_t more);
+/* Remove the first `count` bytes (<= len), moving the rest down. */
+void bytes_consume(struct bytes *bytes, size_t count);
+struct span bytes_span(const struct bytes *bytes);
+/* The part from `from` on. */
+struct span bytes_tail(const struct bytes *bytes, size_t from);
+
+void bytes_raw(struct bytes *bytes, const void *at, size_t len);
+void bytes_fill(struct bytes *bytes, uint8_t value, size_t count);
+void bytes_u8(struct bytes *bytes, uint8_t value);
+void bytes_u32(struct bytes *bytes, uint32_t value);
+void bytes_u64(struct bytes *bytes, uint64_t value);
+void bytes_i32(struct bytes *bytes, int32_t value);
+void bytes_i64(struct bytes *bytes, int64_t value);
+void bytes_bool(struct bytes *bytes, bool value);
+/* Overwrite 4 bytes at `offset` (offset + 4 <= len): to patch a length that was not known before. */
+void bytes_patch_u32(struct bytes *bytes, size_t offset, uint32_t value);
+/* jute buffer: int length + bytes; at == NULL with len 0 and `null` = -1. */
+void bytes_buffer(struct bytes *bytes, struct span value);
+void bytes_buffer_null(struct bytes *bytes);
+/* jute ustring, same form. Text is UTF-8. */
+void bytes_ustring(struct bytes *bytes, struct span value);
+
+struct reader {
+    const uint8_t *at;
+    size_t len;       /* of the whole input */
+    size_t pos;       /* next byte */
+    enum err err;     /* first failure */
+    uint32_t max_len; /* limit of one buffer or string, in bytes */
+};
+
+/* The limit that Apache applies by default: 2 * 0xfffff (jute.maxbuffer + extrasize). */
+#define READER_MAX_DEFAULT 2097150u
+
+void reader_init(struct reader *reader, struct span input, uint32_t max_len);
+size_t reader_left(const struct reader *reader);
+/* ERR_OK only when everything was read well and nothing is left over. */
+enum err reader_finish(const struct reader *reader);
+uint8_t reader_u8(struct reader *reader);
+uint32_t reader_u32(struct reader *reader);
+uint64_t reader_u64(struct reader *reader);
+int32_t reader_i32(struct reader *reader);
+int64_t reader_i64(struct reader *reader);
+bool reader_bool(struct reader *reader);
+struct span reader_raw(struct reader *reader, size_t len);
+/* jute buffer or ustring: a span into the input. *is_null (may be NULL) tells length -1, which else
+ * reads as an empty span. Lengths < -1, over max_len, or past the end set err. */
+struct span reader_buffer(struct reader *reader, bool *is_null);
+struct span reader_ustring(struct reader *reader, bool *is_null);
+/* jute vector count: -1 reads as *is_null. A count that could not fit the rest of the input with
+ * `item_min` (>= 1) bytes an item is ERR_FORMAT: bounds memory by input size. */
+uint32_t reader_count(struct reader *reader, size_t item_min, bool *is_null);
+
+#endif
