@@ -3,6 +3,7 @@
  * A span with at == NULL is jute's null (length -1); an empty value has at != NULL and len 0.
  * Decoders keep the difference and encoders honour it, so that decode and encode are inverse byte
  * for byte.
+ * All machines that we build for are little-endian (checked in wire_jute.c).
  *
  * A vector is not unpacked: decoding checks it whole and lends its items as bytes (struct
  * wire_vector); the vector itself then serves as cursor. Walking a copy leaves the original usable:
@@ -21,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The limit of a request that Apache applies by default (jute.maxbuffer), in bytes. */
 #define WIRE_MAX_BUFFER 1048575u
@@ -39,6 +41,35 @@ static inline struct span wire_null(void)
 static inline bool wire_is_null(struct span value)
 {
     return value.at == NULL;
+}
+
+/* Big-endian words at `at`, for looking ahead without a reader. */
+static inline uint32_t wire_get_u32(const uint8_t *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof value);
+    return __builtin_bswap32(value);
+}
+
+static inline uint64_t wire_get_u64(const uint8_t *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof value);
+    return __builtin_bswap64(value);
+}
+
+static inline void wire_set_u32(uint8_t *at, uint32_t value)
+{
+    value = __builtin_bswap32(value);
+    memcpy(at, &value, sizeof value);
+}
+
+static inline void wire_set_u64(uint8_t *at, uint64_t value)
+{
+    value = __builtin_bswap64(value);
+    memcpy(at, &value, sizeof value);
 }
 
 /* A jute buffer or ustring; null becomes at == NULL, empty keeps at != NULL. Errors in the reader.

@@ -86,8 +86,9 @@ struct wire_learner {
 };
 /* ERR_FORMAT for other lengths (20 and more counts as full, as in Apache). */
 enum err wire_learner_decode(struct span data, struct wire_learner *learner);
-/* The data as a buffer with its length (to be used between begin and end: without). */
-void wire_learner_encode(struct bytes *bytes, const struct wire_learner *learner);
+/* The whole packet: FOLLOWERINFO or OBSERVERINFO with zxid = acceptedEpoch << 32. */
+void wire_learner_put(struct bytes *bytes, enum packet_type type, int64_t zxid,
+                      const struct wire_learner *learner);
 
 /* REQUEST: what a client asked, forwarded. */
 struct wire_forward {
