@@ -1,10 +1,10 @@
 /* mem.h - where memory comes from, as a handle that every allocation names.
  *
  * Frees name the size, so that allocators need no headers. A region (mem_region.c) hands out slabs
- * inside one fixed piece of address space that the world can copy and restore; a heap (mem_heap.c) is
- * malloc or jemalloc for the live server, and for the simulator under sanitizers. Both honour a limit:
- * past it mem_get returns NULL. Limits count bytes that were asked for, never what an allocator says,
- * so that a step does not depend on the allocator. */
+ * inside one fixed piece of address space that the world can copy and restore; a heap (mem_heap.c)
+ * is malloc or jemalloc for the live server, and for the simulator under sanitizers. Both honour a
+ * limit: past it mem_get returns NULL. Limits count bytes that were asked for, never what an
+ * allocator says, so that a step does not depend on the allocator. */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
@@ -50,5 +50,10 @@ struct mem *mem_region_mem(struct mem_region *region);
 size_t mem_region_used(const struct mem_region *region);
 /* Forget every allocation and refill what was used with `fill`: a crash of the process in it. */
 void mem_region_reset(struct mem_region *region, uint8_t fill);
+/* Copy the used prefix to `image` (room for mem_region_used bytes), and back; `used` is what it was
+ * at the save. The same as memcpy, except that under AddressSanitizer the poisoned blocks are
+ * allowed for. */
+void mem_region_save(struct mem_region *region, void *image);
+void mem_region_load(struct mem_region *region, const void *image, size_t used);
 
 #endif

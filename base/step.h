@@ -144,6 +144,8 @@ struct fx {
     struct mem *mem;     /* the driver's, not the process's */
     struct bytes out;    /* scratch of fx_out */
     struct fx_chunk *chunks; /* where copied bytes live until the next step */
+    struct fx_chunk *chunk;  /* the one being filled */
+    size_t chunk_len;    /* how far */
     bool failed;         /* the driver ran out of memory: it stops the process */
 };
 
