@@ -1,0 +1,154 @@
+/* clients.h - the client port of a server: connections, their order, their watches, their replies.
+ *
+ * Every connection is one of
+ *
+ *   FRESH --ConnectRequest--> JOINING --createSession applied, or verdict--> OPEN --> gone
+ *
+ * and keeps the order that ZooKeeper promises: requests of one connection take effect and are
+ * answered in the order of arrival. Writes are handed upward at once, so a client may have many in
+ * flight; a read, ping or sync behind a write that is not answered waits in the connection's queue
+ * (the only place where a request is copied). Reads of other connections go on.
+ *
+ * How the owner (server.c) drives it, in every step in which clients may have acted:
+ *
+ *     clients_on_opened / _bytes / _closed / _drained / _time    for its inputs
+ *     while (clients_next_request(clients, &request)) {
+ *         REQUEST_WRITE:      standalone, leader: prep_request -> log, propose
+ *                             learner: request_forward_encode -> to the leader
+ *         REQUEST_SYNC:       standalone: clients_on_synced at once
+ *                             leader: zab_leader_sync(token); clients_on_synced when its round is
+ * done learner: forward; clients_on_synced for each SYNC packet, in order, after everything
+ * committed before it is applied here REQUEST_REVALIDATE: learner: REVALIDATE packet;
+ * clients_on_verdict when the answer comes
+ *     }
+ *     for each transaction that becomes committed, in zxid order:
+ *         tree_apply(...); prep_applied(...); clients_on_applied(...)
+ *
+ * Requests are lent: take them all before the step ends. While a role does not serve clients
+ * (LOOKING, synchronising) do not call clients_serve: new connections then are closed as soon as
+ * they send a whole frame length, as Apache does.
+ *
+ * Flow control. `fx->taken` counts whole frames only: a partial frame stays with the driver. A
+ * connection is throttled (FX_THROTTLE) while its session is being opened, while too many requests
+ * wait, and while its output is above CLIENTS_PAUSE_BYTES; the bytes it has not taken are offered
+ * again by the driver when it resumes. Output for a paused stream (events, replies to writes) is
+ * held up to CLIENTS_HELD_MAX; a reader slower than that is cut off.
+ *
+ * Notes: SESSION_OPENED by the server that answers the client, SESSION_CLOSED by every server that
+ * serves clients when it applies closeSession, WATCH_FIRED per event. SESSION_EXPIRED is the
+ * owner's.
+ *
+ * Source: Apache NIOServerCnxn, ZooKeeperServer, CommitProcessor, FinalRequestProcessor;
+ * docs/pipeline.md. */
+#ifndef PROTOCOL_CLIENTS_H
+#define PROTOCOL_CLIENTS_H
+
+#include "base/step.h"
+#include "protocol/notes.h"
+#include "protocol/request.h"
+#include "protocol/session.h"
+#include "tree/tree.h"
+#include "tree/watch.h"
+
+struct clients;
+
+/* Output queued on one connection above which it is paused until IN_DRAINED, and the most that is
+ * held for it in our own memory. */
+#define CLIENTS_PAUSE_BYTES (1u << 20)
+#define CLIENTS_HELD_MAX    (8u << 20)
+/* Requests of one connection that wait or are in flight, and bytes copied for those that wait. */
+#define CLIENTS_QUEUE_MAX  4096u
+#define CLIENTS_WAIT_BYTES (2u << 20)
+
+struct clients_options {
+    uint32_t tick_ms;
+    uint32_t session_min_ms, session_max_ms; /* minSessionTimeout, maxSessionTimeout */
+    uint32_t frame_max;                      /* jute.maxbuffer */
+    uint32_t outstanding_max; /* globalOutstandingLimit, as divided for the ensemble */
+    uint32_t connections_max; /* maxCnxns; 0 = no limit */
+    uint32_t idle_ms;         /* nio.sessionlessCnxnTimeout */
+    bool skip_acl;
+    bool compat_38; /* terrarium.compat=3.8: events carry zxid -1, exists and events are not
+                       filtered by READ */
+};
+
+/* Apache's defaults for a tick of `tick_ms`. */
+struct clients_options clients_options_default(uint32_t tick_ms);
+
+/* `seed` is that of maps. NULL when memory ran out. */
+struct clients *clients_make(struct mem *mem, const struct clients_options *options, uint64_t seed);
+void clients_drop(struct clients *clients);
+
+/* Who answers four-letter words: `word` is the four bytes as text with an end mark. Appends the
+ * whole answer to `out` (the connection is closed behind it) and returns true; false when this is
+ * no word, so that the bytes are a frame length. */
+typedef bool clients_answer_word(void *context, const char *word, struct bytes *out);
+void clients_set_words(struct clients *clients, clients_answer_word *answer, void *context);
+
+/* What clients are served from. All pointers are borrowed until clients_drop_all. */
+struct clients_role {
+    enum server_role role; /* FOLLOWING, LEADING, OBSERVING or STANDALONE */
+    const struct tree *tree;
+    struct session_tracker *tracker; /* LEADING, STANDALONE; else NULL */
+    struct session_touches *touches; /* FOLLOWING, OBSERVING; else NULL */
+    struct session_ids *ids;
+    uint64_t zxid; /* last one applied */
+};
+
+/* Begin to serve. Connections that are there already (opened, nothing read) are kept. */
+void clients_serve(struct clients *clients, const struct clients_role *role);
+bool clients_is_serving(const struct clients *clients);
+/* The role is lost: every connection is closed, watches and waiting requests are forgotten, nothing
+ * is served until the next clients_serve. */
+void clients_drop_all(struct clients *clients, struct fx *fx);
+
+/* Is this number one of a client connection? */
+bool clients_owns(const struct clients *clients, uint32_t conn);
+
+/* IN_OPENED of a client listener. */
+void clients_on_opened(struct clients *clients, const struct input *in, struct fx *fx);
+/* IN_BYTES; sets fx->taken. */
+void clients_on_bytes(struct clients *clients, const struct input *in, struct fx *fx);
+/* IN_CLOSED: watches and waiting requests of the connection are gone, its session is not. */
+void clients_on_closed(struct clients *clients, uint32_t conn);
+/* IN_DRAINED. */
+void clients_on_drained(struct clients *clients, const struct input *in, struct fx *fx);
+/* Any input: closes connections that were idle for too long, continues work that a step left, and
+ * asks for the next wake-up (fx_wake). Call it once at the end of every step while connections
+ * exist. */
+void clients_on_time(struct clients *clients, const struct input *in, struct fx *fx);
+
+/* The next request that goes upward, in the order of arrival; false when there is none. */
+bool clients_next_request(struct clients *clients, struct request *request);
+
+/* One transaction after tree_apply. */
+struct clients_applied {
+    uint64_t zxid;
+    uint64_t now_us;
+    const struct txn *txn;
+    const struct tree_result *result;
+};
+/* Fire the watches of the change, then answer the local request that made it (session and cxid
+ * match the head of its connection's writes in flight), then whatever waited behind it.
+ * closeSession closes a local connection of the session. An error SESSIONMOVED closes the
+ * connection without a reply. */
+void clients_on_applied(struct clients *clients, const struct clients_applied *applied,
+                        struct fx *fx);
+/* The oldest sync handed upward is done. Harmless when its connection is gone. */
+void clients_on_synced(struct clients *clients, uint64_t now_us, struct fx *fx);
+/* The leader's answer to REQUEST_REVALIDATE. Harmless when nobody waits for it. */
+void clients_on_verdict(struct clients *clients, int64_t session, bool valid, uint64_t now_us,
+                        struct fx *fx);
+
+/* Figures for reports; all since clients_make except the first three. */
+struct clients_counts {
+    uint64_t connections;
+    uint64_t outstanding; /* requests taken and not answered */
+    uint64_t watches;
+    uint64_t received, sent; /* frames */
+    uint64_t refused;        /* connections closed by a limit or a bad frame */
+    uint64_t throttled;      /* times that reading stopped */
+};
+void clients_get_counts(const struct clients *clients, struct clients_counts *counts);
+
+#endif

@@ -1,0 +1,56 @@
+/* reply.h - what the server says to a client: results of reads and writes, watch events.
+ *
+ * Pure functions over the tree: each appends whole frames (length, header, record) to `out`. A read
+ * is evaluated and encoded in one go, straight from the tree, without a copy between.
+ *
+ * Source: Apache FinalRequestProcessor, DataTree.setWatches, NIOServerCnxn.process;
+ * docs/pipeline.md. */
+#ifndef PROTOCOL_REPLY_H
+#define PROTOCOL_REPLY_H
+
+#include "base/bytes.h"
+#include "protocol/wire_client.h"
+#include "tree/tree.h"
+#include "tree/watch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* From where a reply is made. */
+struct reply_scene {
+    const struct tree *tree;
+    struct watch_table *watches;
+    uint64_t zxid;    /* last applied: into the reply header */
+    uint64_t watcher; /* number of the connection in the watch table */
+    int64_t session;
+    struct wire_vector auth_ids; /* of the connection */
+    bool skip_acl;
+    bool compat_38;
+};
+
+/* Is this an op that is answered from this server's tree (ping, reads, setWatches)? */
+bool reply_is_read(int32_t op);
+/* An op code of ZooKeeper that this server does not serve yet, or one that it does. */
+bool reply_is_known(int32_t op);
+
+/* Evaluate a read and append its reply: events first for setWatches. A record that cannot be
+ * decoded is answered MARSHALLINGERROR. Returns the code (enum zk_code). Errors: out->failed when
+ * memory ran out. */
+int32_t reply_read(const struct reply_scene *scene, const struct wire_request_header *header,
+                   struct span record, struct bytes *out);
+
+/* The reply to a write, from its transaction and what applying it yielded. `op` is that of the
+ * request (create and create2 differ in their reply). Returns the code in the header. */
+int32_t reply_write(const struct reply_scene *scene, const struct wire_request_header *header,
+                    const struct txn *txn, const struct tree_result *result, struct bytes *out);
+
+/* A reply that is only a header. */
+void reply_header(struct bytes *out, int32_t xid, uint64_t zxid, int32_t code);
+/* The reply to sync: its path again. */
+void reply_sync(struct bytes *out, int32_t xid, uint64_t zxid, struct span path);
+/* A watch event; zxid UINT64_MAX = -1. */
+void reply_event(struct bytes *out, uint64_t zxid, int32_t type, struct span path);
+/* The answer to a ConnectRequest; session 0 refuses it. */
+void reply_connected(struct bytes *out, int64_t session, uint32_t timeout_ms, bool has_read_only);
+
+#endif

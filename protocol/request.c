@@ -1,0 +1,128 @@
+#include "protocol/request.h"
+
+#include "base/ensure.h"
+#include "protocol/session.h"
+#include "protocol/wire_quorum.h"
+
+/* Op codes that cross this module; the whole table is enum zk_op (tree/code.h). */
+#define REQUEST_OP_CLOSE_SESSION (-11)
+#define REQUEST_OP_SYNC          9
+
+struct request request_close_session(int64_t session)
+{
+    return (struct request){.kind = REQUEST_WRITE,
+                            .op = REQUEST_OP_CLOSE_SESSION,
+                            .cxid = 0,
+                            .session = session,
+                            .owner = SESSION_OWNER_NONE,
+                            .body = wire_empty(),
+                            .auth_ids = wire_vector_null()};
+}
+
+bool request_is_write(int32_t op)
+{
+    switch (op) {
+    case 1:   /* create */
+    case 2:   /* delete */
+    case 5:   /* setData */
+    case 7:   /* setACL */
+    case 14:  /* multi */
+    case 15:  /* create2 */
+    case 16:  /* reconfig */
+    case 19:  /* createContainer */
+    case 20:  /* deleteContainer */
+    case 21:  /* createTTL */
+    case -10: /* createSession */
+    case REQUEST_OP_CLOSE_SESSION:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum err request_from_learner(struct span packet, struct span auth, uint64_t owner,
+                              struct request *request)
+{
+    struct wire_forward forward;
+    struct wire_vector ids = wire_vector_null();
+    enum err err = wire_forward_decode(packet, &forward);
+
+    ENSURE(owner >= SESSION_OWNER_LEARNERS);
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (auth.len > 0) {
+        struct reader reader;
+
+        reader_init(&reader, auth, WIRE_ID_MAX);
+        ids = wire_read_ids(&reader);
+        err = reader_finish(&reader);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    if (forward.type != REQUEST_OP_SYNC && !request_is_write(forward.type)) {
+        return ERR_UNKNOWN;
+    }
+    *request = (struct request){
+        .kind = forward.type == REQUEST_OP_SYNC ? REQUEST_SYNC : REQUEST_WRITE,
+        .op = forward.type,
+        .cxid = forward.cxid,
+        .session = forward.session,
+        .owner = owner,
+        .body = forward.record,
+        .auth_ids = ids,
+    };
+    return ERR_OK;
+}
+
+void request_forward_encode(struct bytes *out, const struct request *request)
+{
+    struct wire_forward forward = {.session = request->session,
+                                   .cxid = request->cxid,
+                                   .type = request->op,
+                                   .record = request->body};
+
+    ENSURE(request->kind != REQUEST_REVALIDATE);
+    wire_forward_put(out, &forward, &request->auth_ids);
+}
+
+/* One block: the struct, then the body, then the ids. */
+struct request_block {
+    struct request request; /* first */
+    size_t size;
+};
+
+struct request *request_copy(struct mem *mem, const struct request *request)
+{
+    size_t body = request->body.len;
+    size_t ids = request->auth_ids.items.len;
+    size_t size = sizeof(struct request_block) + body + ids;
+    struct request_block *block = mem_get(mem, size);
+    uint8_t *tail;
+
+    if (block == NULL) {
+        return NULL;
+    }
+    tail = (uint8_t *)(block + 1);
+    block->request = *request;
+    block->size = size;
+    if (body > 0) {
+        memcpy(tail, request->body.at, body);
+        block->request.body = span_make(tail, body);
+    }
+    if (ids > 0) {
+        memcpy(tail + body, request->auth_ids.items.at, ids);
+        block->request.auth_ids.items = span_make(tail + body, ids);
+    }
+    return &block->request;
+}
+
+void request_drop(struct mem *mem, struct request *request)
+{
+    struct request_block *block = (struct request_block *)(void *)request;
+
+    if (block != NULL) {
+        mem_put(mem, block, block->size);
+    }
+}
