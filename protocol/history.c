@@ -1,10 +1,8 @@
 #include "protocol/history.h"
 
-#include "base/bytes.h"
 #include "base/ensure.h"
 #include "base/hash.h"
-
-#define TXN_HEADER_BYTES 32u
+#include "tree/txn.h"
 
 bool zxid_follows(int64_t previous, int64_t zxid)
 {
@@ -26,7 +24,8 @@ static size_t history_block(const struct history_txn *txn)
     return sizeof(*txn) + txn->bytes.len;
 }
 
-void history_init(struct history *history, struct mem *mem, uint32_t keep_count, uint64_t keep_bytes)
+void history_init(struct history *history, struct mem *mem, uint32_t keep_count,
+                  uint64_t keep_bytes)
 {
     *history = (struct history){.mem = mem, .keep_count = keep_count, .keep_bytes = keep_bytes};
     ring_init(&history->ring, mem, (uint32_t)sizeof(struct history_txn *));
@@ -77,19 +76,18 @@ enum err history_push(struct history *history, struct span bytes, struct history
 {
     struct history_txn *made;
     struct history_txn **place;
-    struct reader reader;
+    struct txn_header header;
     uint8_t *copy;
 
-    if (bytes.len < TXN_HEADER_BYTES) {
+    if (txn_decode_header(bytes, &header) != ERR_OK) {
         return ERR_FORMAT;
     }
-    reader_init(&reader, bytes, READER_MAX_DEFAULT);
     struct history_txn head = {
-        .session = reader_i64(&reader),
-        .cxid = reader_i32(&reader),
-        .zxid = reader_i64(&reader),
-        .time_ms = reader_i64(&reader),
-        .type = reader_i32(&reader),
+        .session = header.client_id,
+        .cxid = header.cxid,
+        .zxid = header.zxid,
+        .time_ms = header.time,
+        .type = header.type,
     };
     if (head.zxid < 0 || zxid_counter(head.zxid) == 0) {
         return ERR_FORMAT;
@@ -153,7 +151,8 @@ struct history_txn *history_first_committed(const struct history *history)
 
 struct history_txn *history_last_committed(const struct history *history)
 {
-    return history->pending == history->ring.head ? NULL : history_at(history, history->pending - 1);
+    return history->pending == history->ring.head ? NULL
+                                                  : history_at(history, history->pending - 1);
 }
 
 struct history_txn *history_first_pending(const struct history *history)

@@ -32,8 +32,8 @@
 #include "base/rand.h"
 #include "base/step.h"
 #include "protocol/history.h"
-
-struct tree;
+#include "tree/image.h"
+#include "tree/tree.h"
 
 struct store_config {
     uint64_t tag_base;   /* tags of our effects: tag_base .. tag_base + STORE_TAG_COUNT - 1 */
@@ -46,6 +46,8 @@ struct store_config {
     uint64_t log_size_bytes;  /* a larger log file is rolled: txnLogSizeLimitInKb; 0 no limit */
     uint32_t txn_bytes_max;   /* longest txn that is believed when read; 0 = READER_MAX_DEFAULT */
     uint32_t snapshot_factor_ppm; /* size rule of store_scan_open: snapshotSizeFactor, 330000 */
+    struct tree_options tree;     /* of every tree that a load makes */
+    struct image_options image;   /* of every snapshot that is written; form is ignored */
     bool scan_enabled;            /* DIFF from log files at all: snapshotSizeFactor >= 0 */
 };
 #define STORE_TAG_COUNT ((uint64_t)1 << 48)
