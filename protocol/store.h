@@ -81,9 +81,11 @@ enum store_event {
 
 struct store; /* protocol/store_state.h has the fields; owners use the functions */
 
-/* `tree` and `history` belong to the caller and outlive the store; `config` is copied. NULL: no
- * memory. */
-struct store *store_make(struct mem *mem, const struct store_config *config, struct tree *tree,
+/* `history` is the caller's and outlives the store; `config` is copied. *tree is the place where
+ * the owner keeps its tree: the store reads it when it writes a snapshot, and at each load it drops
+ * the tree it finds there and puts the new one in (NULL while loading): pointers into the old one
+ * are void then. The owner may replace it itself (SNAP). NULL: no memory. */
+struct store *store_make(struct mem *mem, const struct store_config *config, struct tree **tree,
                          struct history *history);
 void store_drop(struct store *store);
 
