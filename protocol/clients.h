@@ -44,6 +44,7 @@
 #define PROTOCOL_CLIENTS_H
 
 #include "base/step.h"
+#include "protocol/config.h"
 #include "protocol/notes.h"
 #include "protocol/request.h"
 #include "protocol/session.h"
@@ -67,13 +68,15 @@ struct clients_options {
     uint32_t outstanding_max; /* globalOutstandingLimit, as divided for the ensemble */
     uint32_t connections_max; /* maxCnxns; 0 = no limit */
     uint32_t idle_ms;         /* nio.sessionlessCnxnTimeout */
-    bool skip_acl;
-    bool compat_38; /* terrarium.compat=3.8: events carry zxid -1, exists and events are not
-                       filtered by READ */
+    struct acl_policy acl;
+    struct span super_digest; /* DigestAuthenticationProvider.superDigest; lent for life */
+    bool compat_38;           /* terrarium.compat=3.8: events carry zxid -1; exists and events are
+                                 not checked for READ */
 };
 
-/* Apache's defaults for a tick of `tick_ms`. */
+/* Apache's defaults for a tick of `tick_ms`, and what the configuration says. */
 struct clients_options clients_options_default(uint32_t tick_ms);
+struct clients_options clients_options_of(const struct config *config);
 
 /* `seed` is that of maps. NULL when memory ran out. */
 struct clients *clients_make(struct mem *mem, const struct clients_options *options, uint64_t seed);
@@ -92,7 +95,7 @@ struct clients_role {
     struct session_tracker *tracker; /* LEADING, STANDALONE; else NULL */
     struct session_touches *touches; /* FOLLOWING, OBSERVING; else NULL */
     struct session_ids *ids;
-    uint64_t zxid; /* last one applied */
+    int64_t zxid; /* last one applied */
 };
 
 /* Begin to serve. Connections that are there already (opened, nothing read) are kept. */
@@ -123,10 +126,9 @@ bool clients_next_request(struct clients *clients, struct request *request);
 
 /* One transaction after tree_apply. */
 struct clients_applied {
-    uint64_t zxid;
-    uint64_t now_us;
     const struct txn *txn;
-    const struct tree_result *result;
+    const struct tree_result *result; /* of tree_apply, not quiet */
+    uint64_t now_us;
 };
 /* Fire the watches of the change, then answer the local request that made it (session and cxid
  * match the head of its connection's writes in flight), then whatever waited behind it.

@@ -24,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "protocol/config.h"
 #include "protocol/request.h"
 #include "protocol/session.h"
 #include "tree/tree.h"
@@ -35,13 +36,16 @@ struct prep;
 struct prep_options {
     bool ensemble;       /* unknown session: SESSIONEXPIRED; standalone: UNKNOWNSESSION */
     bool extended_types; /* zookeeper.extendedTypesEnabled: TTL nodes */
-    bool skip_acl;       /* zookeeper.skipACL */
+    bool emulate_353;    /* zookeeper.emulate353TTLNodes */
+    bool enforce_quota;  /* zookeeper.enforceQuota */
     bool digest;         /* zookeeper.digest.enabled: a TxnDigest ends each transaction */
     bool close_paths;    /* zookeeper.closeSessionTxn.enabled: closeSession lists its ephemerals */
+    struct acl_policy acl;
 };
 
-/* The defaults of Apache 3.9 for `ensemble`. */
+/* What the configuration says; the default one is that of Apache 3.9. */
 struct prep_options prep_options_default(bool ensemble);
+struct prep_options prep_options_of(const struct config *config, bool ensemble);
 
 /* tree and tracker are borrowed for life. NULL when memory ran out. */
 struct prep *prep_make(struct mem *mem, const struct prep_options *options, const struct tree *tree,
@@ -66,7 +70,7 @@ enum err prep_request(struct prep *prep, const struct request *request,
 int32_t prep_last_code(const struct prep *prep);
 
 /* The tree now contains everything up to `zxid`. */
-void prep_applied(struct prep *prep, uint64_t zxid);
+void prep_applied(struct prep *prep, int64_t zxid);
 /* Forget every change in flight (they will never be applied). */
 void prep_reset(struct prep *prep);
 

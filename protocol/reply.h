@@ -20,11 +20,12 @@
 struct reply_scene {
     const struct tree *tree;
     struct watch_table *watches;
-    uint64_t zxid;    /* last applied: into the reply header */
-    uint64_t watcher; /* number of the connection in the watch table */
+    int64_t zxid;  /* last applied: into the reply header */
+    uint32_t conn; /* in the watch table */
     int64_t session;
-    struct wire_vector auth_ids; /* of the connection */
-    bool skip_acl;
+    const struct acl_id *ids; /* what the connection has proved to be */
+    uint32_t id_count;
+    const struct acl_policy *acl;
     bool compat_38;
 };
 
@@ -39,17 +40,17 @@ bool reply_is_known(int32_t op);
 int32_t reply_read(const struct reply_scene *scene, const struct wire_request_header *header,
                    struct span record, struct bytes *out);
 
-/* The reply to a write, from its transaction and what applying it yielded. `op` is that of the
- * request (create and create2 differ in their reply). Returns the code in the header. */
-int32_t reply_write(const struct reply_scene *scene, const struct wire_request_header *header,
-                    const struct txn *txn, const struct tree_result *result, struct bytes *out);
+/* The reply to a write of op code header->type, from what applying its transaction yielded. Returns
+ * the code in the header. */
+int32_t reply_write(const struct wire_request_header *header, const struct txn *txn,
+                    const struct tree_result *result, struct bytes *out);
 
 /* A reply that is only a header. */
-void reply_header(struct bytes *out, int32_t xid, uint64_t zxid, int32_t code);
+void reply_header(struct bytes *out, int32_t xid, int64_t zxid, int32_t code);
 /* The reply to sync: its path again. */
-void reply_sync(struct bytes *out, int32_t xid, uint64_t zxid, struct span path);
-/* A watch event; zxid UINT64_MAX = -1. */
-void reply_event(struct bytes *out, uint64_t zxid, int32_t type, struct span path);
+void reply_sync(struct bytes *out, int32_t xid, int64_t zxid, struct span path);
+/* A watch event; zxid -1: not known. */
+void reply_event(struct bytes *out, int64_t zxid, int32_t type, struct span path);
 /* The answer to a ConnectRequest; session 0 refuses it. */
 void reply_connected(struct bytes *out, int64_t session, uint32_t timeout_ms, bool has_read_only);
 

@@ -3,15 +3,12 @@
 #include "base/ensure.h"
 #include "protocol/session.h"
 #include "protocol/wire_quorum.h"
-
-/* Op codes that cross this module; the whole table is enum zk_op (tree/code.h). */
-#define REQUEST_OP_CLOSE_SESSION (-11)
-#define REQUEST_OP_SYNC          9
+#include "tree/code.h"
 
 struct request request_close_session(int64_t session)
 {
     return (struct request){.kind = REQUEST_WRITE,
-                            .op = REQUEST_OP_CLOSE_SESSION,
+                            .op = OP_CLOSE_SESSION,
                             .cxid = 0,
                             .session = session,
                             .owner = SESSION_OWNER_NONE,
@@ -22,18 +19,18 @@ struct request request_close_session(int64_t session)
 bool request_is_write(int32_t op)
 {
     switch (op) {
-    case 1:   /* create */
-    case 2:   /* delete */
-    case 5:   /* setData */
-    case 7:   /* setACL */
-    case 14:  /* multi */
-    case 15:  /* create2 */
-    case 16:  /* reconfig */
-    case 19:  /* createContainer */
-    case 20:  /* deleteContainer */
-    case 21:  /* createTTL */
-    case -10: /* createSession */
-    case REQUEST_OP_CLOSE_SESSION:
+    case OP_CREATE:
+    case OP_DELETE:
+    case OP_SET_DATA:
+    case OP_SET_ACL:
+    case OP_MULTI:
+    case OP_CREATE2:
+    case OP_RECONFIG:
+    case OP_CREATE_CONTAINER:
+    case OP_DELETE_CONTAINER:
+    case OP_CREATE_TTL:
+    case OP_CREATE_SESSION:
+    case OP_CLOSE_SESSION:
         return true;
     default:
         return false;
@@ -61,11 +58,11 @@ enum err request_from_learner(struct span packet, struct span auth, uint64_t own
             return err;
         }
     }
-    if (forward.type != REQUEST_OP_SYNC && !request_is_write(forward.type)) {
+    if (forward.type != OP_SYNC && !request_is_write(forward.type)) {
         return ERR_UNKNOWN;
     }
     *request = (struct request){
-        .kind = forward.type == REQUEST_OP_SYNC ? REQUEST_SYNC : REQUEST_WRITE,
+        .kind = forward.type == OP_SYNC ? REQUEST_SYNC : REQUEST_WRITE,
         .op = forward.type,
         .cxid = forward.cxid,
         .session = forward.session,
@@ -106,6 +103,7 @@ struct request *request_copy(struct mem *mem, const struct request *request)
     }
     tail = (uint8_t *)(block + 1);
     block->request = *request;
+    block->request.body = wire_empty();
     block->size = size;
     if (body > 0) {
         memcpy(tail, request->body.at, body);
