@@ -34,6 +34,9 @@ struct config_error {
     char why[192]; /* a phrase without the key: "is not a number: \"x\"" */
 };
 
+/* Fill *error (NULL is allowed); `value`, unless its `at` is NULL, is quoted behind the phrase. */
+void config_error_set(struct config_error *error, uint32_t line, struct span key, const char *why,
+                      struct span value);
 /* "line 3: tickTime: is not a number: "x"", as much as there is. */
 void config_error_print(const struct config_error *error, struct text *text);
 
@@ -55,7 +58,8 @@ struct member {
     enum member_role role;
     uint32_t address_count; /* 1..MEMBER_ADDRESSES_MAX, sorted by host */
     uint32_t group;         /* index into groups; only in hierarchical memberships */
-    uint64_t weight;        /* 1 unless configured; 0 for observers of a hierarchical membership */
+    bool has_weight;        /* its weight is printed: participants of a hierarchical membership */
+    uint64_t weight;        /* 1 unless configured */
     struct span client;     /* "host:port", empty when the server line names no client port */
     struct span line;       /* canonical value of the server line */
     struct member_address addresses[MEMBER_ADDRESSES_MAX];
@@ -75,7 +79,7 @@ struct membership {
     uint64_t voters;      /* bits of the participants */
     bool hierarchical;    /* group and weight lines are in force */
     uint32_t group_count;
-    uint32_t group_majority;     /* how many groups have a weight */
+    uint32_t weighted_groups;    /* how many groups have a weight */
     struct member *members;      /* by sid, ascending */
     struct member_group *groups; /* by id, ascending */
     uint8_t *text;               /* what the spans above lie in */
