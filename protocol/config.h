@@ -21,8 +21,8 @@
     X(min_session_ms, "minSessionTimeout", -1, -1, INT32_MAX)      /* resolved: 2 ticks */       \
     X(max_session_ms, "maxSessionTimeout", -1, -1, INT32_MAX)      /* resolved: 20 ticks */      \
     /* ports */                                                                                  \
-    X(client_port, "clientPort", 0, 1, 65535) /* 0: none */                                      \
-    X(secure_client_port, "secureClientPort", 0, 1, 65535)                                       \
+    X(client_port, "clientPort", 0, 0, 65535) /* 0: none */                                      \
+    X(secure_client_port, "secureClientPort", 0, 0, 65535)                                       \
     X(observer_master_port, "observerMasterPort", 0, 0, 65535)                                   \
     X(client_backlog, "clientPortListenBacklog", -1, -1, 65535)                                  \
     X(client_conns_per_host_max, "maxClientCnxns", 60, 0, INT32_MAX) /* 0: no limit */           \
@@ -198,7 +198,7 @@ struct config {
     CONFIG_RATIO_MAP(X)
 #undef X
     enum config_compat compat;  /* terrarium.compat, default 3.9 */
-    enum member_role peer_type; /* as written; see config_role */
+    enum member_role peer_type; /* as written; the own server line wins */
     bool has_peer_type;
     bool has_membership;          /* server lines were there */
     bool standalone;              /* server lines, if any, are not used */
@@ -222,6 +222,11 @@ void config_drop(struct config *config);
  * Errors: ERR_FORMAT, ERR_RANGE, ERR_MISSING. */
 enum err config_set_id(struct config *config, struct span myid, struct config_error *error);
 enum err config_check(const struct config *config, struct config_error *error);
+
+/* Take the membership from the text of the dynamic file, whose name gave `version`.
+ * Errors: as config_parse; the configuration cannot be used then. */
+enum err config_set_membership(struct config *config, struct span text, uint64_t version,
+                               struct config_error *error);
 
 /* The own server line, or NULL when standalone. */
 const struct member *config_own(const struct config *config);

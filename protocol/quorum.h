@@ -86,6 +86,12 @@ struct membership {
     size_t text_size;
 };
 
+/* Parse the value of one server line into the zeroed `member` (its id aside); the strings go to
+ * `text`, which has room for member_text_max(value.len) more bytes. NULL, or a phrase for what is
+ * wrong. */
+const char *member_parse(struct member *member, struct span value, struct text *text);
+size_t member_text_max(size_t len);
+
 /* -- building --
  * A builder takes the pairs of a configuration text in any order; of equal keys the last one
  * counts. */
