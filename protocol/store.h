@@ -5,14 +5,16 @@
  * through store_on_input. It reads into, and writes from, the tree and the history of its owner;
  * nothing else of the server is known here.
  *
- *            store_boot, store_reload
- *                     |                    (plain words for `enum store_state`)
- *                     v
- *       +--------- LOADING ---------+----> REFUSED     the files contradict each other: an operator
- * must look |   ^                       | v   | done                  +----> FAILED      a file
- * effect failed (any state may go here); READY |                                          no ack,
- * no effect, until store_reload |   +---- TRUNCATING <---- store_truncate
- *       +-------- INSTALLING <---- store_install
+ *      store_boot, store_reload
+ *               |
+ *               v                       the files contradict each other,
+ *            LOADING ---------------> REFUSED: an operator must look
+ *             |   ^  \
+ *             v   |   `-------------> FAILED: a file effect failed (from any
+ *            READY                      state); no ack until store_reload
+ *             |   ^
+ *             v   |
+ *      TRUNCATING (store_truncate), INSTALLING (store_install)
  *
  * Group commit. store_append queues a record; store_flush, called once at the end of a step, writes
  * the whole queue as one FX_APPEND and one FX_SYNC, unless a sync is still in flight: then the
