@@ -113,8 +113,10 @@ bool store_is_trusted(const struct store *store);
 
 /* ---- the log ---- */
 
-/* Queue a txn for the log; bytes are copied, the zxid must be greater than every earlier one. Only
- * in state READY; ignored in FAILED. ERR_MEMORY: state FAILED follows. */
+/* Queue a txn for the log; bytes are copied. Its zxid must be greater than every earlier one.
+ * In state INSTALLING the queue waits for the end of it. ERR_REFUSED in other states than these two
+ * and READY, and for a server that is not trusted; ERR_MEMORY: state FAILED follows at the next
+ * flush. */
 enum err store_append(struct store *store, int64_t zxid, struct span txn);
 /* Write and sync what is queued, and begin a periodic snapshot when one is due. At the end of a
  * step. */
@@ -141,14 +143,14 @@ int64_t store_current_epoch(const struct store *store);
  * work. */
 void store_snapshot(struct store *store, struct fx *fx);
 
-/* Make `zxid` the last one on disk and load again (TRUNC). Waits until settled. Ends with
+/* Make `zxid` the last one on disk and load again (TRUNC). The store must be settled. Ends with
  * STORE_TRUNCATED, STORE_NO_TRUNC, or a failure. */
 void store_truncate(struct store *store, struct fx *fx, int64_t zxid);
 
-/* The owner replaced the tree by a stream at `zxid` (SNAP) and has reset the history to it: make
- * that the state that recovery finds, whatever the files held before. The tree must not change
- * until STORE_INSTALLED. Waits until settled. */
-void store_install(struct store *store, struct fx *fx, int64_t zxid);
+/* The owner replaced the tree by a stream (SNAP) and has reset the history to it: make the tree as
+ * it is now, at its zxid, the state that recovery finds, whatever the files held before. The store
+ * must be settled; the tree may change meanwhile. Ends with STORE_INSTALLED or a failure. */
+void store_install(struct store *store, struct fx *fx);
 
 /* Remove snapshots but the `keep` newest valid ones, and logs that no kept one needs (PurgeTxnLog).
  * Goes on beside other work. No-op unless READY. */
