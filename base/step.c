@@ -7,6 +7,7 @@
 #define FX_CHUNK_FIRST 4096u
 /* What one chunk may keep between steps; a larger one goes back at fx_clear. */
 #define FX_CHUNK_KEEP (1u << 18)
+#define FX_TOTAL_KEEP (1u << 20)
 
 /* Copies never move, so a chunk that is too small is followed by another and not replaced. */
 struct fx_chunk {
@@ -26,6 +27,26 @@ static void fx_free_chunk(struct fx *fx, struct fx_chunk *chunk)
     mem_put(fx->mem, chunk, sizeof(*chunk) + chunk->room);
 }
 
+/* A step that copied a lot shall not hold memory for ever: oversized chunks go, and the rest stays
+ * up to a total. */
+static void fx_trim(struct fx *fx)
+{
+    struct fx_chunk **link = &fx->chunks;
+    size_t kept = 0;
+
+    while (*link != NULL) {
+        struct fx_chunk *chunk = *link;
+
+        if (chunk->room > FX_CHUNK_KEEP || kept + chunk->room > FX_TOTAL_KEEP) {
+            *link = chunk->next;
+            fx_free_chunk(fx, chunk);
+        } else {
+            kept += chunk->room;
+            link = &chunk->next;
+        }
+    }
+}
+
 void fx_clear(struct fx *fx)
 {
     fx->wake_us = WAKE_NEVER;
@@ -37,16 +58,9 @@ void fx_clear(struct fx *fx)
     if (__builtin_expect(fx->out.room > FX_CHUNK_KEEP, 0)) {
         bytes_drop(&fx->out);
     }
-    /* Chunks behind the first mean a step that copied a lot: drop the oversized ones. */
-    for (struct fx_chunk **link = &fx->chunks; fx->chunk != fx->chunks && *link != NULL;) {
-        struct fx_chunk *chunk = *link;
-
-        if (chunk->room > FX_CHUNK_KEEP) {
-            *link = chunk->next;
-            fx_free_chunk(fx, chunk);
-        } else {
-            link = &chunk->next;
-        }
+    if (__builtin_expect(fx->chunk != fx->chunks, 0) ||
+        (fx->chunk != NULL && fx->chunk->room > FX_CHUNK_KEEP)) {
+        fx_trim(fx);
     }
     fx->chunk = fx->chunks;
     fx->chunk_len = 0;
