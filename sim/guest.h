@@ -40,16 +40,20 @@ uint32_t guest_set_count(const struct guest_set *set);
 
 /* ---- parameters: one table describes how words after a verb, condition or header are read ---- */
 enum guest_kind {
-    GUEST_WORD,   /* a bare word or a "quoted text": a path, a name; span `text` */
-    GUEST_TEXT,   /* the same, with \n \t \\ \" \xHH undone inside quotes and $n = how often an
-                     `every` line fired */
-    GUEST_NUMBER, /* decimal or 0x hexadecimal; `number` */
-    GUEST_TIME,   /* 10us 5ms 2s 1m; `number` in microseconds */
-    GUEST_RATE,   /* 5% 0.1% 20ppm; `number` in ppm */
-    GUEST_CHOICE, /* one of `words` ("leader|follower"); `number` is its index from 0, `text` the
-                     word */
-    GUEST_FLAG,   /* the name itself, as `-e`; `number` 1 when given */
-    GUEST_ROLE,   /* a role, resolved when the line fires; `set` */
+    GUEST_WORD,    /* a bare word or a "quoted text": a path, a name; span `text` */
+    GUEST_TEXT,    /* the same, with \n \t \\ \" \xHH undone inside quotes and $n = how often an
+                      `every` line fired */
+    GUEST_NUMBER,  /* decimal or 0x hexadecimal; `number` */
+    GUEST_TIME,    /* 10us 5ms 2s 1m; `number` in microseconds */
+    GUEST_RATE,    /* 5% 0.1% 20ppm; `number` in ppm */
+    GUEST_CHOICE,  /* one of `words` ("leader|follower"); `number` is its index from 0, `text` the
+                      word */
+    GUEST_FLAG,    /* the name itself, as `-e`; `number` 1 when given */
+    GUEST_ROLE,    /* a role, resolved when the line fires; `set` */
+    GUEST_TIMES,   /* a time, or a range 5ms..20ms; `number`, `number_high` in microseconds */
+    GUEST_NUMBERS, /* a number, or a range 1..8; `number`, `number_high` */
+    GUEST_OFFSET,  /* a time with its sign: +200ms -3s; `number` in microseconds */
+    GUEST_SLOPE,   /* a rate with its sign: +5% -200ppm; `number` in ppm */
     GUEST_OP, /* the name of a client operation (`as w1`); `op`, NULL when it was never invoked */
 };
 #define GUEST_OPTIONAL 1u /* may be missing */
@@ -66,7 +70,8 @@ struct guest_param {
 struct guest_value {
     bool given; /* in the file, or by `standard` */
     int64_t number;
-    struct span text; /* lent for the call */
+    int64_t number_high; /* of TIMES and NUMBERS; else as `number` */
+    struct span text;    /* lent for the call */
     struct guest_set set;
     const struct guest_op *op;
 };
