@@ -57,18 +57,23 @@ struct acl_list acl_world_read(void);
 
 /* -- rules -- */
 
+/* Whose request it is. */
+struct acl_who {
+    const struct acl_id *ids; /* of the connection */
+    uint32_t id_count;
+    const struct acl_policy *policy; /* NULL: Apache's defaults */
+};
+
 /* The list that create and setACL store: duplicates out, "auth" replaced by the ids of the
  * connection, every other scheme and id checked. The result is appended to `raw`, and *fixed lends
  * from it until it is written again. Answers ZK_OK, ZK_INVALIDACL, or ZK_SYSTEMERROR when memory
  * ran out. */
-enum zk_code acl_fixup(struct acl_list list, const struct acl_id *ids, uint32_t id_count,
-                       const struct acl_policy *policy, struct bytes *raw, struct acl_list *fixed);
-/* acl_fixup takes its connection as ids + count; everything else too. True when one of `ids` (or
- * the world) has one of the permissions `wanted`. */
-bool acl_check(struct acl_list list, uint32_t wanted, const struct acl_id *ids, uint32_t id_count,
-               const struct acl_policy *policy);
-/* True when one of `ids` has scheme "super". */
-bool acl_is_super(const struct acl_id *ids, uint32_t id_count);
+enum zk_code acl_fixup(struct acl_list list, const struct acl_who *who, struct bytes *raw,
+                       struct acl_list *fixed);
+/* True when an id of `who` (or the world) has one of the permissions `wanted`. */
+bool acl_check(struct acl_list list, uint32_t wanted, const struct acl_who *who);
+/* True when `who` has an id of scheme "super". */
+bool acl_is_super(const struct acl_who *who);
 /* True when `id` may stand in an ACL of `scheme` (not for world and auth, which fix-up handles). */
 bool acl_id_valid(struct span scheme, struct span id, const struct acl_policy *policy);
 /* The list as getACL shows it without ADMIN: the ids of scheme digest are cut to "user:x". */
@@ -78,13 +83,15 @@ void acl_write_masked(struct bytes *out, struct acl_list list);
 
 /* A stored list. Nodes point at it; NULL stands for index -1, world:anyone:cdrwa. */
 struct acl_entry {
-    struct list link; /* all entries, by age; or the dead ones */
+    struct list link;      /* all entries, by age, the dead ones included */
+    struct list dead_link; /* those without references */
     struct acl_entry *same_hash;
     int64_t index; /* as in snapshot files: from 1, never reused */
     uint64_t refs;
     uint64_t hash;
     uint32_t count;
     uint32_t len;
+    uint8_t walks; /* one bit per snapshot walk, see walk.h */
     uint8_t raw[];
 };
 
@@ -92,9 +99,10 @@ struct acl_table {
     struct mem *mem;
     struct map by_hash;
     struct list entries;
-    struct list dead; /* no longer referred to; freed by acl_table_purge */
+    struct list dead; /* freed by acl_table_purge */
     uint64_t count;   /* of entries, the dead not counted */
     int64_t last_index;
+    uint8_t walk_polarity; /* what `walks` of a new entry is */
 };
 
 void acl_table_init(struct acl_table *table, struct mem *mem, uint64_t seed);
@@ -105,7 +113,7 @@ enum err acl_table_use(struct acl_table *table, struct acl_list list, struct acl
  * allowed. */
 void acl_table_release(struct acl_table *table, struct acl_entry *entry);
 void acl_table_purge(struct acl_table *table);
-/* For loading: an entry of a given index without a reference. Errors: ERR_MEMORY, ERR_EXISTS. */
+/* For loading: an entry of a given index, without a reference. Errors: ERR_MEMORY, ERR_RANGE. */
 enum err acl_table_load(struct acl_table *table, int64_t index, struct acl_list list,
                         struct acl_entry **entry);
 /* For loading: entries without reference go. */
