@@ -40,6 +40,7 @@ struct prep_options {
     bool enforce_quota;  /* zookeeper.enforceQuota */
     bool digest;         /* zookeeper.digest.enabled: a TxnDigest ends each transaction */
     bool close_paths;    /* zookeeper.closeSessionTxn.enabled: closeSession lists its ephemerals */
+    uint64_t sessions_max; /* terrarium.maxSessions: createSession fails above it */
     struct acl_policy acl;
 };
 
@@ -53,7 +54,7 @@ struct prep *prep_make(struct mem *mem, const struct prep_options *options, cons
 void prep_drop(struct prep *prep);
 
 struct prep_stamp {
-    uint64_t zxid;   /* above every earlier one */
+    int64_t zxid;    /* above every earlier one */
     int64_t wall_ms; /* becomes the transaction's time */
     uint64_t now_us; /* for deadlines of sessions */
 };
