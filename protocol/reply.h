@@ -31,8 +31,6 @@ struct reply_scene {
 
 /* Is this an op that is answered from this server's tree (ping, reads, setWatches)? */
 bool reply_is_read(int32_t op);
-/* An op code of ZooKeeper that this server does not serve yet, or one that it does. */
-bool reply_is_known(int32_t op);
 
 /* Evaluate a read and append its reply: events first for setWatches. A record that cannot be
  * decoded is answered MARSHALLINGERROR. Returns the code (enum zk_code). Errors: out->failed when
