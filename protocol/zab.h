@@ -11,24 +11,10 @@
 #define PROTOCOL_ZAB_H
 
 #include "base/span.h"
+#include "protocol/wire_jute.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-static inline uint64_t zxid_make(uint64_t epoch, uint64_t counter)
-{
-    return epoch << 32 | counter;
-}
-
-static inline uint64_t zxid_epoch(uint64_t zxid)
-{
-    return zxid >> 32;
-}
-
-static inline uint32_t zxid_counter(uint64_t zxid)
-{
-    return (uint32_t)zxid;
-}
 
 /* What one packet asks of the owner. Spans point into the packet. */
 enum zab_event_kind {
@@ -43,13 +29,14 @@ enum zab_event_kind {
 
 struct zab_event {
     enum zab_event_kind kind;
-    uint32_t conn; /* leader: of the learner */
+    uint32_t conn;   /* leader: of the learner */
+    uint64_t owner;  /* leader: a number for this connection that is never used again (session.h) */
     bool valid;
     int32_t timeout_ms;
     int64_t session;
-    uint64_t zxid;
+    int64_t zxid;
     struct span bytes;
-    struct span auth; /* encoded vector<Id>; empty for null */
+    struct wire_vector auth; /* ZAB_REQUEST: Ids of the client */
 };
 
 #endif
