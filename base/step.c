@@ -218,6 +218,11 @@ void fx_send_lent(struct fx *fx, uint32_t conn, struct span lent)
     fx_emit(fx, (struct effect){.kind = FX_SEND, .id = conn, .bytes = lent});
 }
 
+void fx_tell_drained(struct fx *fx, uint32_t conn)
+{
+    fx_emit(fx, (struct effect){.kind = FX_SEND, .id = conn, .a = 1});
+}
+
 void fx_close(struct fx *fx, uint32_t conn, bool abort)
 {
     fx_emit(fx, (struct effect){.kind = FX_CLOSE, .id = conn, .a = abort ? 1 : 0});
