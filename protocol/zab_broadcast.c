@@ -68,25 +68,28 @@ static struct acks broadcast_bits(const struct zab_leader *leader, int64_t zxid)
     return bits;
 }
 
-/* The greatest zxid that a quorum has acknowledged, given that only acknowledgements up to `zxid` are new:
- * it is `zxid` or some voter's last one below it. */
-static int64_t broadcast_quorum_zxid(const struct zab_leader *leader, int64_t zxid)
+/* `candidate` if it lies in (best, zxid] and a quorum has it, else `best`. */
+static int64_t broadcast_better(const struct zab_leader *leader, int64_t best, int64_t candidate, int64_t zxid)
 {
-    int64_t best = leader->committed;
-    int64_t candidate = zxid;
-    struct list *link = &leader->peers;
-
-    do {
-        if (candidate > best && candidate <= zxid &&
-            ensemble_has_quorum(leader->deps.ensemble, broadcast_bits(leader, candidate))) {
-            best = candidate;
-        }
-        link = link->next;
-        candidate = link == &leader->peers ? leader->logged : LIST_ITEM(link, struct zab_peer, link)->acked;
-    } while (link != &leader->peers);
     if (candidate > best && candidate <= zxid &&
         ensemble_has_quorum(leader->deps.ensemble, broadcast_bits(leader, candidate))) {
-        best = candidate;
+        return candidate;
+    }
+    return best;
+}
+
+/* The greatest zxid that a quorum has acknowledged, given that the acknowledgement of `zxid` is what is
+ * new: it is `zxid` or some voter's last one below it. */
+static int64_t broadcast_quorum_zxid(const struct zab_leader *leader, int64_t zxid)
+{
+    int64_t best = broadcast_better(leader, leader->committed, zxid, zxid);
+
+    if (best == zxid) {
+        return best;
+    }
+    best = broadcast_better(leader, best, leader->logged, zxid);
+    for (struct list *link = leader->peers.next; link != &leader->peers; link = link->next) {
+        best = broadcast_better(leader, best, LIST_ITEM(link, struct zab_peer, link)->acked, zxid);
     }
     return best;
 }
@@ -199,11 +202,16 @@ static bool broadcast_lags(const struct zab_leader *leader, struct zab_peer *pee
     return now_us - peer->lag_since_us > limit_us;
 }
 
+/* Only pings behind UPTODATE are counted: a learner answers none before. A follower that became active after
+ * the last round began takes part in it from now on. */
 static void broadcast_send_ping(struct zab_peer *peer, struct fx *fx, struct span ping)
 {
     fx_send_lent(fx, peer->conn, ping);
     if (peer->phase == PEER_ACTIVE) {
         peer->pings += 1;
+        if (peer->round_ping == 0 || peer->round_ping == UINT64_MAX) {
+            peer->round_ping = peer->pings;
+        }
     }
 }
 
@@ -247,8 +255,8 @@ static void barrier_begin_round(struct zab_leader *leader, struct fx *fx)
     for (struct list *link = leader->peers.next; link != &leader->peers; link = link->next) {
         struct zab_peer *peer = LIST_ITEM(link, struct zab_peer, link);
         if (peer->phase == PEER_ACTIVE && !peer->observer) {
+            peer->round_ping = UINT64_MAX;
             broadcast_send_ping(peer, fx, ping);
-            peer->round_ping = peer->pings;
         } else {
             peer->round_ping = UINT64_MAX; /* not asked in this round */
         }
