@@ -37,26 +37,15 @@ bool request_is_write(int32_t op)
     }
 }
 
-enum err request_from_learner(struct span packet, struct span auth, uint64_t owner,
-                              struct request *request)
+enum err request_from_learner(struct span packet, const struct wire_vector *auth_ids,
+                              uint64_t owner, struct request *request)
 {
     struct wire_forward forward;
-    struct wire_vector ids = wire_vector_null();
     enum err err = wire_forward_decode(packet, &forward);
 
     ENSURE(owner >= SESSION_OWNER_LEARNERS);
     if (err != ERR_OK) {
         return err;
-    }
-    if (auth.len > 0) {
-        struct reader reader;
-
-        reader_init(&reader, auth, WIRE_ID_MAX);
-        ids = wire_read_ids(&reader);
-        err = reader_finish(&reader);
-        if (err != ERR_OK) {
-            return err;
-        }
     }
     if (forward.type != OP_SYNC && !request_is_write(forward.type)) {
         return ERR_UNKNOWN;
@@ -68,7 +57,7 @@ enum err request_from_learner(struct span packet, struct span auth, uint64_t own
         .session = forward.session,
         .owner = owner,
         .body = forward.record,
-        .auth_ids = ids,
+        .auth_ids = *auth_ids,
     };
     return ERR_OK;
 }

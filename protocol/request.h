@@ -35,12 +35,12 @@ struct request {
 /* What prep needs to close a session that expired. */
 struct request request_close_session(int64_t session);
 
-/* A request that a learner forwarded: `packet` is the data of its REQUEST packet, `auth` its
- * encoded vector<Id> (empty for null), `owner` the owner number of its connection (session.h). A
+/* A request that a learner forwarded: `packet` is the data of its REQUEST packet, `auth_ids`
+ * its authinfo, `owner` the owner number of its connection (session.h). A
  * sync gets kind REQUEST_SYNC. Errors: ERR_SHORT, ERR_LONG, ERR_FORMAT; ERR_UNKNOWN for an op that
  * a learner does not forward. */
-enum err request_from_learner(struct span packet, struct span auth, uint64_t owner,
-                              struct request *request);
+enum err request_from_learner(struct span packet, const struct wire_vector *auth_ids,
+                              uint64_t owner, struct request *request);
 
 /* Append the REQUEST packet that carries a WRITE or SYNC to the leader. */
 void request_forward_encode(struct bytes *out, const struct request *request);

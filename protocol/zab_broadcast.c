@@ -17,7 +17,8 @@ int64_t zab_leader_next_zxid(struct zab_leader *leader)
     return leader->proposed + 1;
 }
 
-enum err zab_leader_propose(struct zab_leader *leader, struct fx *fx, struct span txn, uint64_t now_us)
+enum err zab_leader_propose(struct zab_leader *leader, struct fx *fx, struct span txn,
+                            uint64_t now_us)
 {
     struct history_txn *entry;
     struct bytes *out;
@@ -35,7 +36,8 @@ enum err zab_leader_propose(struct zab_leader *leader, struct fx *fx, struct spa
         return err;
     }
     leader->proposed = entry->zxid;
-    fx_note(fx, NOTE_PROPOSE, (uint64_t)entry->zxid, entry->hash, (uint64_t)entry->session, span_make(NULL, 0));
+    fx_note(fx, NOTE_PROPOSE, (uint64_t)entry->zxid, entry->hash, (uint64_t)entry->session,
+            span_make(NULL, 0));
     out = fx_out(fx);
     wire_packet_put(out, PACKET_PROPOSAL, entry->zxid, entry->bytes);
     packet = fx_copy(fx, bytes_span(out));
@@ -69,7 +71,8 @@ static struct acks broadcast_bits(const struct zab_leader *leader, int64_t zxid)
 }
 
 /* `candidate` if it lies in (best, zxid] and a quorum has it, else `best`. */
-static int64_t broadcast_better(const struct zab_leader *leader, int64_t best, int64_t candidate, int64_t zxid)
+static int64_t broadcast_better(const struct zab_leader *leader, int64_t best, int64_t candidate,
+                                int64_t zxid)
 {
     if (candidate > best && candidate <= zxid &&
         ensemble_has_quorum(leader->deps.ensemble, broadcast_bits(leader, candidate))) {
@@ -78,8 +81,8 @@ static int64_t broadcast_better(const struct zab_leader *leader, int64_t best, i
     return best;
 }
 
-/* The greatest zxid that a quorum has acknowledged, given that the acknowledgement of `zxid` is what is
- * new: it is `zxid` or some voter's last one below it. */
+/* The greatest zxid that a quorum has acknowledged, given that the acknowledgement of `zxid` is
+ * what is new: it is `zxid` or some voter's last one below it. */
 static int64_t broadcast_quorum_zxid(const struct zab_leader *leader, int64_t zxid)
 {
     int64_t best = broadcast_better(leader, leader->committed, zxid, zxid);
@@ -106,7 +109,8 @@ static bool broadcast_has(const struct zab_leader *leader, bool observers)
 }
 
 /* Send what `out` holds to every learner of one kind that is forwarded to. */
-static void broadcast_send(struct zab_leader *leader, struct fx *fx, const struct bytes *out, bool observers)
+static void broadcast_send(struct zab_leader *leader, struct fx *fx, const struct bytes *out,
+                           bool observers)
 {
     struct span packets = fx_copy(fx, bytes_span(out));
 
@@ -141,14 +145,16 @@ void zab_broadcast_commit(struct zab_leader *leader, struct fx *fx, int64_t zxid
     }
     if (broadcast_has(leader, false)) {
         struct bytes *out = fx_out(fx);
-        for (uint64_t i = first; (txn = history_at(history, i)) != NULL && txn->zxid <= target; i++) {
+        for (uint64_t i = first; (txn = history_at(history, i)) != NULL && txn->zxid <= target;
+             i++) {
             wire_packet_put(out, PACKET_COMMIT, txn->zxid, span_make(NULL, 0));
         }
         broadcast_send(leader, fx, out, false);
     }
     if (broadcast_has(leader, true)) {
         struct bytes *out = fx_out(fx);
-        for (uint64_t i = first; (txn = history_at(history, i)) != NULL && txn->zxid <= target; i++) {
+        for (uint64_t i = first; (txn = history_at(history, i)) != NULL && txn->zxid <= target;
+             i++) {
             wire_packet_put(out, PACKET_INFORM, txn->zxid, txn->bytes);
         }
         broadcast_send(leader, fx, out, true);
@@ -156,8 +162,8 @@ void zab_broadcast_commit(struct zab_leader *leader, struct fx *fx, int64_t zxid
     (void)now_us;
 }
 
-void zab_broadcast_on_ack(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, int64_t zxid,
-                          uint64_t now_us)
+void zab_broadcast_on_ack(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                          int64_t zxid, uint64_t now_us)
 {
     if (zxid_counter(zxid) == 0) {
         return; /* the second ACK of NEWLEADER */
@@ -188,7 +194,8 @@ void zab_leader_on_logged(struct zab_leader *leader, struct fx *fx, int64_t zxid
  * Source: LearnerHandler.SyncLimitCheck. */
 static bool broadcast_lags(const struct zab_leader *leader, struct zab_peer *peer, uint64_t now_us)
 {
-    uint64_t limit_us = config_us(leader->deps.config->tick_ms) * (uint64_t)leader->deps.config->sync_ticks;
+    uint64_t limit_us =
+        config_us(leader->deps.config->tick_ms) * (uint64_t)leader->deps.config->sync_ticks;
 
     if (peer->observer || peer->acked >= leader->proposed || zxid_counter(leader->proposed) == 0) {
         peer->lag_zxid = 0;
@@ -202,8 +209,8 @@ static bool broadcast_lags(const struct zab_leader *leader, struct zab_peer *pee
     return now_us - peer->lag_since_us > limit_us;
 }
 
-/* Only pings behind UPTODATE are counted: a learner answers none before. A follower that became active after
- * the last round began takes part in it from now on. */
+/* Only pings behind UPTODATE are counted: a learner answers none before. A follower that became
+ * active after the last round began takes part in it from now on. */
 static void broadcast_send_ping(struct zab_peer *peer, struct fx *fx, struct span ping)
 {
     fx_send_lent(fx, peer->conn, ping);
@@ -245,8 +252,8 @@ void zab_broadcast_ping(struct zab_leader *leader, struct fx *fx, uint64_t now_u
 
 /* ---- barriers ---- */
 
-/* Begin a quorum round: a ping to every follower; its answer proves that the follower had not joined a later
- * leader when it answered. */
+/* Begin a quorum round: a ping to every follower; its answer proves that the follower had not
+ * joined a later leader when it answered. */
 static void barrier_begin_round(struct zab_leader *leader, struct fx *fx)
 {
     struct span ping = broadcast_ping_packet(leader, fx);
@@ -290,7 +297,8 @@ static void barrier_try_round(struct zab_leader *leader, struct fx *fx)
     }
 }
 
-void zab_broadcast_on_pong(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+void zab_broadcast_on_pong(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                           uint64_t now_us)
 {
     (void)now_us;
     if (peer->pongs < peer->pings) {
@@ -299,7 +307,8 @@ void zab_broadcast_on_pong(struct zab_leader *leader, struct fx *fx, struct zab_
     barrier_try_round(leader, fx);
 }
 
-enum err zab_leader_sync(struct zab_leader *leader, struct fx *fx, uint32_t conn, uint64_t owner, uint64_t now_us)
+enum err zab_leader_sync(struct zab_leader *leader, struct fx *fx, uint32_t conn, uint64_t owner,
+                         uint64_t now_us)
 {
     struct zab_barrier *barrier;
 
@@ -311,7 +320,8 @@ enum err zab_leader_sync(struct zab_leader *leader, struct fx *fx, uint32_t conn
     if (barrier == NULL) {
         return ERR_MEMORY;
     }
-    /* A round in flight may have begun before this sync arrived: its answers prove nothing for it. */
+    /* A round in flight may have begun before this sync arrived: its answers prove nothing for it.
+     */
     *barrier = (struct zab_barrier){
         .owner = owner, .conn = conn, .zxid = leader->proposed, .round = leader->round + 1};
     if (leader->round_done == leader->round) {

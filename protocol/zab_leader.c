@@ -214,7 +214,8 @@ static void leader_try_epoch(struct zab_leader *leader, struct fx *fx, uint64_t 
     leader->committed = leader->proposed;
     leader->phase = LEADER_EPOCH_ACK;
     leader->phase_deadline_us = now_us + leader_init_us(leader);
-    fx_note(fx, NOTE_EPOCH_NEW, (uint64_t)leader->epoch, (uint64_t)leader->state_zxid, 0, span_make(NULL, 0));
+    fx_note(fx, NOTE_EPOCH_NEW, (uint64_t)leader->epoch, (uint64_t)leader->state_zxid, 0,
+            span_make(NULL, 0));
     for (struct list *link = leader->peers.next; link != &leader->peers; link = link->next) {
         struct zab_peer *peer = LIST_ITEM(link, struct zab_peer, link);
         if (peer->phase == PEER_INFO) {
@@ -280,10 +281,11 @@ static void leader_try_establish(struct zab_leader *leader, struct fx *fx, uint6
             peer->phase = PEER_ACTIVE;
             learners += 1;
         }
-        peer->deadline_us = now_us + (peer->phase == PEER_ACTIVE ? leader_sync_us(leader) : leader_init_us(leader));
+        peer->deadline_us =
+            now_us + (peer->phase == PEER_ACTIVE ? leader_sync_us(leader) : leader_init_us(leader));
     }
-    fx_note(fx, NOTE_ESTABLISHED, (uint64_t)leader->epoch, (uint64_t)history_last_zxid(leader->deps.history), learners,
-            span_make(NULL, 0));
+    fx_note(fx, NOTE_ESTABLISHED, (uint64_t)leader->epoch,
+            (uint64_t)history_last_zxid(leader->deps.history), learners, span_make(NULL, 0));
 }
 
 /* ---- packets ---- */
@@ -313,13 +315,14 @@ static void leader_on_info(struct zab_leader *leader, struct fx *fx, struct zab_
         return;
     }
     peer->observer = packet->type == PACKET_OBSERVERINFO;
-    peer->bits = peer->observer ? (struct acks){0} : ensemble_bits(leader->deps.ensemble, peer->sid);
+    peer->bits =
+        peer->observer ? (struct acks){0} : ensemble_bits(leader->deps.ensemble, peer->sid);
     peer->accepted_epoch = zxid_epoch(packet->zxid);
     peer->phase = PEER_INFO;
 }
 
-/* A later connection of the same server replaces an older one: the server was restarted, or gave the old
- * one up before we noticed. */
+/* A later connection of the same server replaces an older one: the server was restarted, or gave
+ * the old one up before we noticed. */
 static void leader_drop_twin(struct zab_leader *leader, struct fx *fx, const struct zab_peer *peer)
 {
     struct list *next;
@@ -333,7 +336,8 @@ static void leader_drop_twin(struct zab_leader *leader, struct fx *fx, const str
     }
 }
 
-static void leader_admit(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+static void leader_admit(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                         uint64_t now_us)
 {
     bool voter = peer->bits.committed != 0 || peer->bits.seen != 0;
 
@@ -364,7 +368,8 @@ static void leader_on_ackepoch(struct zab_leader *leader, struct fx *fx, struct 
     peer->state_epoch = epoch;
     peer->state_zxid = packet->zxid;
     if (leader->phase == LEADER_EPOCH_ACK && epoch != -1 && peer->bits.committed != 0 &&
-        (epoch > leader->state_epoch || (epoch == leader->state_epoch && packet->zxid > leader->state_zxid))) {
+        (epoch > leader->state_epoch ||
+         (epoch == leader->state_epoch && packet->zxid > leader->state_zxid))) {
         zab_peer_drop(leader, fx, peer, "has a later history than the leader");
         return;
     }
@@ -396,7 +401,8 @@ static void leader_on_newleader_ack(struct zab_leader *leader, struct fx *fx, st
 }
 
 static void leader_on_traffic(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
-                              const struct wire_packet *packet, struct zab_event *event, uint64_t now_us)
+                              const struct wire_packet *packet, struct zab_event *event,
+                              uint64_t now_us)
 {
     struct wire_touch ask;
 
@@ -435,7 +441,8 @@ static void leader_on_traffic(struct zab_leader *leader, struct fx *fx, struct z
 }
 
 static void leader_dispatch(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
-                            const struct wire_packet *packet, struct zab_event *event, uint64_t now_us)
+                            const struct wire_packet *packet, struct zab_event *event,
+                            uint64_t now_us)
 {
     switch (peer->phase) {
     case PEER_NEW:
@@ -464,8 +471,8 @@ static void leader_dispatch(struct zab_leader *leader, struct fx *fx, struct zab
     }
 }
 
-size_t zab_leader_on_packet(struct zab_leader *leader, struct fx *fx, const struct input *in, struct span input,
-                            struct zab_event *event)
+size_t zab_leader_on_packet(struct zab_leader *leader, struct fx *fx, const struct input *in,
+                            struct span input, struct zab_event *event)
 {
     struct zab_peer *peer = zab_peer_find(leader, in->bytes.conn);
     uint64_t now_us = in->mono_us;
@@ -493,7 +500,8 @@ size_t zab_leader_on_packet(struct zab_leader *leader, struct fx *fx, const stru
     return used;
 }
 
-void zab_leader_revalidated(struct zab_leader *leader, struct fx *fx, uint32_t conn, int64_t session, bool valid)
+void zab_leader_revalidated(struct zab_leader *leader, struct fx *fx, uint32_t conn,
+                            int64_t session, bool valid)
 {
     struct zab_peer *peer = zab_peer_find(leader, conn);
     struct bytes *out;
@@ -513,10 +521,10 @@ static void leader_check_deadlines(struct zab_leader *leader, struct fx *fx, uin
     struct list *next;
 
     if (leader->phase < LEADER_BROADCAST && now_us >= leader->phase_deadline_us) {
-        zab_leader_retire(leader, leader->phase == LEADER_DISCOVERY ? "no quorum of followers came in time"
-                                  : leader->phase == LEADER_EPOCH_ACK
-                                      ? "no quorum acknowledged the epoch in time"
-                                      : "no quorum synchronised in time");
+        zab_leader_retire(
+            leader, leader->phase == LEADER_DISCOVERY   ? "no quorum of followers came in time"
+                    : leader->phase == LEADER_EPOCH_ACK ? "no quorum acknowledged the epoch in time"
+                                                        : "no quorum synchronised in time");
         return;
     }
     for (struct list *link = leader->peers.next; link != &leader->peers; link = next) {
@@ -557,7 +565,8 @@ uint64_t zab_leader_wake_us(const struct zab_leader *leader)
     if (leader->phase == LEADER_IDLE || leader->phase == LEADER_RETIRED) {
         return WAKE_NEVER;
     }
-    /* Peers' deadlines are looked at when pings are due: half a tick is fine enough for limits of ticks. */
+    /* Peers' deadlines are looked at when pings are due: half a tick is fine enough for limits of
+     * ticks. */
     wake_us = leader->ping_at_us;
     if (leader->phase < LEADER_BROADCAST && leader->phase_deadline_us < wake_us) {
         wake_us = leader->phase_deadline_us;

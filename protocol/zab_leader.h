@@ -8,19 +8,20 @@
  * Each connection of a learner walks the same road by itself, late ones without waiting:
  *
  *   PEER_NEW ------> PEER_INFO --> PEER_EPOCH --> PEER_ACKED --> PEER_SNAP ----> PEER_NEWLEADER
- *   (accepted, says  (waits for    (LEADERINFO    (waits for     (the tree is    (synchronised but for
- *    who it is)       the epoch)    sent)          EPOCH_ACK)     streamed)       its ACK)
+ *   (accepted, says  (waits for    (LEADERINFO    (waits for     (the tree is    (synchronised but
+ * for who it is)       the epoch)    sent)          EPOCH_ACK)     streamed)       its ACK)
  *                                                                                  |
- *                                          PEER_ACTIVE (UPTODATE sent) <-- PEER_READY (its ACK came)
+ *                                          PEER_ACTIVE (UPTODATE sent) <-- PEER_READY (its ACK
+ * came)
  *
  * From PEER_NEWLEADER on a learner is forwarded every proposal; the history makes the step from
- * synchronisation to live traffic gapless. Acknowledgements are cumulative per learner: a learner logs in
- * order, so its last ACK speaks for all before it, and committing is an order statistic of the voters'
- * last ACKs instead of a set for each proposal.
+ * synchronisation to live traffic gapless. Acknowledgements are cumulative per learner: a learner
+ * logs in order, so its last ACK speaks for all before it, and committing is an order statistic of
+ * the voters' last ACKs instead of a set for each proposal.
  *
- * Differences from Apache, each on purpose: taking the lead writes no snapshot; `sync` is a barrier by a
- * quorum round (zab_leader_sync); a leader whose epoch is lower than one that a voter has accepted retires,
- * since that voter could never join it (docs/zab.md).
+ * Differences from Apache, each on purpose: taking the lead writes no snapshot; `sync` is a barrier
+ * by a quorum round (zab_leader_sync); a leader whose epoch is lower than one that a voter has
+ * accepted retires, since that voter could never join it (docs/zab.md).
  *
  * Source: Apache Leader, LearnerHandler; Zab, DSN'11. */
 #ifndef PROTOCOL_ZAB_LEADER_H
@@ -53,7 +54,8 @@ struct zab_deps {
     const struct ensemble *ensemble;
     struct history *history;
     struct store *store;
-    struct tree **tree; /* the owner's pointer: a learner replaces the tree when it is sent a whole one */
+    struct tree *
+        *tree; /* the owner's pointer: a learner replaces the tree when it is sent a whole one */
     int64_t sid;
     uint64_t seed; /* of maps */
 };
@@ -65,11 +67,12 @@ struct zab_leader {
     uint32_t listener;
     struct acks own_bits;
     int64_t epoch;       /* being proposed, then fixed */
-    int64_t state_epoch; /* own currentEpoch at the start: with state_zxid what followers are compared with */
+    int64_t state_epoch; /* own currentEpoch at the start: with state_zxid what followers are
+                            compared with */
     int64_t state_zxid;
-    int64_t proposed;    /* last zxid proposed, or (epoch, 0) */
-    int64_t committed;   /* last zxid committed, or (epoch, 0) */
-    int64_t logged;      /* own durable zxid: the leader's own ACK */
+    int64_t proposed;  /* last zxid proposed, or (epoch, 0) */
+    int64_t committed; /* last zxid committed, or (epoch, 0) */
+    int64_t logged;    /* own durable zxid: the leader's own ACK */
 
     uint64_t phase_deadline_us; /* of discovery, epoch ack and sync */
     uint64_t ping_at_us;
@@ -85,8 +88,8 @@ struct zab_leader {
     uint64_t round_done;  /* ... and of the last one that a quorum has answered */
 };
 
-/* Whoever waits for a sync at the leader: a learner (`owner`, SYNC is sent there) or a client of the
- * leader's own (owner 0). */
+/* Whoever waits for a sync at the leader: a learner (`owner`, SYNC is sent there) or a client of
+ * the leader's own (owner 0). */
 struct zab_barrier {
     uint64_t owner;
     uint32_t conn;
@@ -108,31 +111,37 @@ void zab_leader_on_opened(struct zab_leader *leader, struct fx *fx, const struct
 bool zab_leader_owns(const struct zab_leader *leader, uint32_t conn);
 void zab_leader_on_closed(struct zab_leader *leader, struct fx *fx, uint32_t conn, uint64_t now_us);
 /* What was sent with a wish to hear of it has gone out: a stream goes on. */
-void zab_leader_on_drained(struct zab_leader *leader, struct fx *fx, uint32_t conn, uint64_t now_us);
-/* One packet off the front of `input`: the bytes used, 0 when it is incomplete or the connection was
- * dropped. *event tells what the owner is to do. */
-size_t zab_leader_on_packet(struct zab_leader *leader, struct fx *fx, const struct input *in, struct span input,
-                            struct zab_event *event);
+void zab_leader_on_drained(struct zab_leader *leader, struct fx *fx, uint32_t conn,
+                           uint64_t now_us);
+/* One packet off the front of `input`: the bytes used, 0 when it is incomplete or the connection
+ * was dropped. *event tells what the owner is to do. */
+size_t zab_leader_on_packet(struct zab_leader *leader, struct fx *fx, const struct input *in,
+                            struct span input, struct zab_event *event);
 /* Deadlines, pings, streams that go on. */
 void zab_leader_on_time(struct zab_leader *leader, struct fx *fx, uint64_t now_us);
 uint64_t zab_leader_wake_us(const struct zab_leader *leader);
 /* The own log is durable up to `zxid`. */
 void zab_leader_on_logged(struct zab_leader *leader, struct fx *fx, int64_t zxid, uint64_t now_us);
 
-/* The zxid that the next proposal must have; 0 when the counter is used up: the leader then retires. */
+/* The zxid that the next proposal must have; 0 when the counter is used up: the leader then
+ * retires. */
 int64_t zab_leader_next_zxid(struct zab_leader *leader);
-/* Propose transaction bytes whose header carries zab_leader_next_zxid: into history and log, and to every
- * forwarded follower. Errors: ERR_MEMORY, ERR_REFUSED (too many in flight). */
-enum err zab_leader_propose(struct zab_leader *leader, struct fx *fx, struct span txn, uint64_t now_us);
+/* Propose transaction bytes whose header carries zab_leader_next_zxid: into history and log, and to
+ * every forwarded follower. Errors: ERR_MEMORY, ERR_REFUSED (too many in flight). */
+enum err zab_leader_propose(struct zab_leader *leader, struct fx *fx, struct span txn,
+                            uint64_t now_us);
 
 /* Answer a ZAB_REVALIDATE. */
-void zab_leader_revalidated(struct zab_leader *leader, struct fx *fx, uint32_t conn, int64_t session, bool valid);
+void zab_leader_revalidated(struct zab_leader *leader, struct fx *fx, uint32_t conn,
+                            int64_t session, bool valid);
 /* A sync arrived from a learner (its connection and owner number) or an own client (owner 0). It is
- * answered once everything proposed so far is committed and a quorum has answered a round that began after
- * this call. Errors: ERR_MEMORY, ERR_LONG (too many are waiting: drop whoever asked). */
-enum err zab_leader_sync(struct zab_leader *leader, struct fx *fx, uint32_t conn, uint64_t owner, uint64_t now_us);
-/* Answer learners' syncs that are done; returns how many of the own clients' are, oldest first. Call it
- * after committed transactions were applied. */
+ * answered once everything proposed so far is committed and a quorum has answered a round that
+ * began after this call. Errors: ERR_MEMORY, ERR_LONG (too many are waiting: drop whoever asked).
+ */
+enum err zab_leader_sync(struct zab_leader *leader, struct fx *fx, uint32_t conn, uint64_t owner,
+                         uint64_t now_us);
+/* Answer learners' syncs that are done; returns how many of the own clients' are, oldest first.
+ * Call it after committed transactions were applied. */
 uint32_t zab_leader_release_syncs(struct zab_leader *leader, struct fx *fx);
 /* The least history sequence number that is still needed; UINT64_MAX for none (history_trim). */
 uint64_t zab_leader_floor(const struct zab_leader *leader);

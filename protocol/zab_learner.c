@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "protocol/notes.h"
 #include "protocol/wire_quorum.h"
+#include "tree/txn.h"
 
 #define CONNECT_TRIES    5u
 #define PACKET_DATA_MAX  (64u << 20) /* of the leader: a transaction may be a large multi */
@@ -27,8 +28,8 @@ static uint64_t learner_limit_us(const struct zab_learner *learner)
 
 /* ---- life ---- */
 
-void zab_learner_init(struct zab_learner *learner, const struct zab_deps *deps, const struct tree_options *options,
-                      uint32_t conn_first, uint32_t conn_count)
+void zab_learner_init(struct zab_learner *learner, const struct zab_deps *deps,
+                      const struct tree_options *options, uint32_t conn_first, uint32_t conn_count)
 {
     ENSURE(conn_count >= 16 && conn_first < CONN_ACCEPTED - conn_count);
     *learner = (struct zab_learner){.deps = *deps,
@@ -58,11 +59,13 @@ static void learner_dial(struct zab_learner *learner, struct fx *fx)
     fx_dial(fx, learner->conn, learner->address);
 }
 
-void zab_learner_start(struct zab_learner *learner, struct fx *fx, uint64_t now_us, int64_t leader, bool observer)
+void zab_learner_start(struct zab_learner *learner, struct fx *fx, uint64_t now_us, int64_t leader,
+                       bool observer)
 {
     const struct config *config = learner->deps.config;
     const struct member *member = membership_find(learner->deps.ensemble->committed, leader);
-    uint64_t limit_ticks = (uint64_t)(config->connect_ticks > 0 ? config->connect_ticks : config->init_ticks);
+    uint64_t limit_ticks =
+        (uint64_t)(config->connect_ticks > 0 ? config->connect_ticks : config->init_ticks);
 
     ENSURE(learner->phase == LEARNER_IDLE);
     ENSURE(history_pending_count(learner->deps.history) == 0);
@@ -107,7 +110,8 @@ bool zab_learner_owns(const struct zab_learner *learner, uint32_t conn)
 }
 
 /* Take nothing more from the leader until learner_go_on: the disk has to catch up. */
-static void learner_wait(struct zab_learner *learner, struct fx *fx, enum zab_learner_phase phase, uint64_t now_us)
+static void learner_wait(struct zab_learner *learner, struct fx *fx, enum zab_learner_phase phase,
+                         uint64_t now_us)
 {
     learner->phase = phase;
     learner->deadline_us = now_us + learner_init_us(learner);
@@ -117,7 +121,8 @@ static void learner_wait(struct zab_learner *learner, struct fx *fx, enum zab_le
     }
 }
 
-static void learner_go_on(struct zab_learner *learner, struct fx *fx, enum zab_learner_phase phase, uint64_t now_us)
+static void learner_go_on(struct zab_learner *learner, struct fx *fx, enum zab_learner_phase phase,
+                          uint64_t now_us)
 {
     learner->phase = phase;
     learner->deadline_us = now_us + learner_limit_us(learner);
@@ -145,9 +150,9 @@ void zab_learner_on_opened(struct zab_learner *learner, struct fx *fx, uint64_t 
     struct wire_learner info = {.form = LEARNER_FULL,
                                 .sid = learner->deps.sid,
                                 .protocol_version = WIRE_LEARNER_VERSION,
-                                .config_version = (int64_t)learner->deps.ensemble->committed->version};
+                                .config_version =
+                                    (int64_t)learner->deps.ensemble->committed->version};
     struct bytes *out;
-    size_t mark;
 
     if (learner->phase != LEARNER_CONNECT) {
         return;
@@ -155,10 +160,8 @@ void zab_learner_on_opened(struct zab_learner *learner, struct fx *fx, uint64_t 
     learner->connected = true;
     learner->dialing = false;
     out = fx_out(fx);
-    mark = wire_packet_begin(out, learner->observer ? PACKET_OBSERVERINFO : PACKET_FOLLOWERINFO,
-                             zxid_make(store_accepted_epoch(learner->deps.store), 0));
-    wire_learner_encode(out, &info);
-    wire_packet_end(out, mark);
+    wire_learner_put(out, learner->observer ? PACKET_OBSERVERINFO : PACKET_FOLLOWERINFO,
+                     zxid_make(store_accepted_epoch(learner->deps.store), 0), &info);
     zab_learner_send(learner, fx, out);
     learner->phase = LEARNER_REGISTER;
     learner->deadline_us = now_us + learner_init_us(learner);
@@ -178,7 +181,8 @@ void zab_learner_on_closed(struct zab_learner *learner, struct fx *fx, uint64_t 
     }
 }
 
-static void learner_on_leaderinfo(struct zab_learner *learner, struct fx *fx, const struct wire_packet *packet)
+static void learner_on_leaderinfo(struct zab_learner *learner, struct fx *fx,
+                                  const struct wire_packet *packet)
 {
     struct store *store = learner->deps.store;
     int64_t epoch = zxid_epoch(packet->zxid);
@@ -199,8 +203,8 @@ static void learner_on_leaderinfo(struct zab_learner *learner, struct fx *fx, co
     }
     learner->epoch = epoch;
     out = fx_out(fx);
-    wire_int_put(out, PACKET_ACKEPOCH, store_is_trusted(store) ? history_last_zxid(learner->deps.history) : -1,
-                 current);
+    wire_int_put(out, PACKET_ACKEPOCH,
+                 store_is_trusted(store) ? history_last_zxid(learner->deps.history) : -1, current);
     zab_learner_send(learner, fx, out);
     learner->phase = LEARNER_SYNC_START;
 }
@@ -215,7 +219,8 @@ static void learner_begin_stream(struct zab_learner *learner, int64_t zxid)
     learner->tree_broken = true;
     *tree = tree_make_bare(learner->deps.mem, &learner->tree_options);
     if (*tree != NULL) {
-        learner->stream = image_reader_make(learner->deps.mem, *tree, IMAGE_STREAM, STREAM_FIELD_MAX);
+        learner->stream =
+            image_reader_make(learner->deps.mem, *tree, IMAGE_STREAM, STREAM_FIELD_MAX);
     }
     if (*tree == NULL || learner->stream == NULL) {
         learner_leave(learner, "out of memory for the leader's tree");
@@ -226,8 +231,8 @@ static void learner_begin_stream(struct zab_learner *learner, int64_t zxid)
     learner->phase = LEARNER_STREAM;
 }
 
-static void learner_on_sync_start(struct zab_learner *learner, struct fx *fx, const struct wire_packet *packet,
-                                  uint64_t now_us)
+static void learner_on_sync_start(struct zab_learner *learner, struct fx *fx,
+                                  const struct wire_packet *packet, uint64_t now_us)
 {
     switch (packet->type) {
     case PACKET_DIFF:
@@ -255,7 +260,8 @@ static void learner_on_sync_start(struct zab_learner *learner, struct fx *fx, co
 }
 
 /* The mark that follows the tree: ustring "BenWasHere". Bytes used, 0 for more. */
-static size_t learner_on_mark(struct zab_learner *learner, struct fx *fx, struct span input, uint64_t now_us)
+static size_t learner_on_mark(struct zab_learner *learner, struct fx *fx, struct span input,
+                              uint64_t now_us)
 {
     struct reader reader;
     struct span mark;
@@ -275,7 +281,8 @@ static size_t learner_on_mark(struct zab_learner *learner, struct fx *fx, struct
     return reader.pos;
 }
 
-static size_t learner_on_stream(struct zab_learner *learner, struct fx *fx, struct span input, uint64_t now_us)
+static size_t learner_on_stream(struct zab_learner *learner, struct fx *fx, struct span input,
+                                uint64_t now_us)
 {
     size_t taken = 0;
     bool done = false;
@@ -302,20 +309,24 @@ static size_t learner_on_stream(struct zab_learner *learner, struct fx *fx, stru
 
 /* ---- broadcast ---- */
 
-static bool learner_log(struct zab_learner *learner, int64_t zxid, struct span txn)
+/* Into history and log, but only what every later reader of the log will be able to decode. */
+static bool learner_log(struct zab_learner *learner, int64_t zxid, struct span bytes)
 {
     struct history_txn *entry;
-    enum err err = history_push(learner->deps.history, txn, &entry);
+    struct txn txn;
+    enum err err = txn_decode(bytes, &txn);
 
-    if (err == ERR_OK && entry->zxid != zxid) {
-        history_cut(learner->deps.history, zxid < entry->zxid ? entry->zxid - 1 : history_commit_zxid(learner->deps.history));
+    if (err == ERR_OK && (txn.header.zxid != zxid || zxid_epoch(zxid) > learner->epoch)) {
         err = ERR_FORMAT;
+    }
+    if (err == ERR_OK) {
+        err = history_push(learner->deps.history, bytes, &entry);
     }
     if (err == ERR_OK) {
         err = store_append(learner->deps.store, entry->zxid, entry->bytes);
     }
     if (err != ERR_OK) {
-        learner_leave(learner, err == ERR_ORDER ? "a proposal does not follow the one before it"
+        learner_leave(learner, err == ERR_ORDER    ? "a proposal does not follow the one before it"
                                : err == ERR_MEMORY ? "out of memory for a proposal"
                                                    : "a proposal is malformed");
         return false;
@@ -375,14 +386,14 @@ static void learner_try_flushed(struct zab_learner *learner, struct fx *fx, uint
     out = fx_out(fx);
     wire_packet_put(out, PACKET_ACK, zxid_make(learner->epoch, 0), span_make(NULL, 0));
     zab_learner_send(learner, fx, out);
-    fx_note(fx, NOTE_SYNC_DONE, (uint64_t)learner->leader, (uint64_t)learner->flush_zxid, (uint64_t)learner->epoch,
-            span_make(NULL, 0));
+    fx_note(fx, NOTE_SYNC_DONE, (uint64_t)learner->leader, (uint64_t)learner->flush_zxid,
+            (uint64_t)learner->epoch, span_make(NULL, 0));
     learner->acked = history_commit_zxid(learner->deps.history);
     learner_go_on(learner, fx, LEARNER_UPTODATE, now_us);
 }
 
-static void learner_on_newleader(struct zab_learner *learner, struct fx *fx, const struct wire_packet *packet,
-                                 uint64_t now_us)
+static void learner_on_newleader(struct zab_learner *learner, struct fx *fx,
+                                 const struct wire_packet *packet, uint64_t now_us)
 {
     if (learner->phase != LEARNER_SYNC || packet->zxid != zxid_make(learner->epoch, 0)) {
         learner_leave(learner, "NEWLEADER of another epoch");
@@ -409,7 +420,8 @@ static void learner_on_uptodate(struct zab_learner *learner, struct fx *fx)
 }
 
 /* Packets that only mean something to a server that serves; true when it was one. */
-static bool learner_on_service(struct zab_learner *learner, const struct wire_packet *packet, struct zab_event *event)
+static bool learner_on_service(struct zab_learner *learner, const struct wire_packet *packet,
+                               struct zab_event *event)
 {
     switch (packet->type) {
     case PACKET_PING:
@@ -435,8 +447,9 @@ static bool learner_on_service(struct zab_learner *learner, const struct wire_pa
     }
 }
 
-static void learner_on_traffic(struct zab_learner *learner, struct fx *fx, const struct wire_packet *packet,
-                               struct zab_event *event, uint64_t now_us)
+static void learner_on_traffic(struct zab_learner *learner, struct fx *fx,
+                               const struct wire_packet *packet, struct zab_event *event,
+                               uint64_t now_us)
 {
     if (learner_on_service(learner, packet, event)) {
         return;
@@ -465,15 +478,16 @@ static void learner_on_traffic(struct zab_learner *learner, struct fx *fx, const
     }
 }
 
-size_t zab_learner_on_packet(struct zab_learner *learner, struct fx *fx, uint64_t now_us, struct span input,
-                             struct zab_event *event)
+size_t zab_learner_on_packet(struct zab_learner *learner, struct fx *fx, uint64_t now_us,
+                             struct span input, struct zab_event *event)
 {
     struct wire_packet packet;
     size_t used = 0;
     enum err err;
 
     *event = (struct zab_event){.kind = ZAB_NOTHING, .conn = learner->conn};
-    if (learner->throttled || learner->phase == LEARNER_LEFT || learner->phase == LEARNER_IDLE || input.len == 0) {
+    if (learner->throttled || learner->phase == LEARNER_LEFT || learner->phase == LEARNER_IDLE ||
+        input.len == 0) {
         return 0;
     }
     if (learner->phase == LEARNER_STREAM) {
@@ -500,7 +514,8 @@ size_t zab_learner_on_packet(struct zab_learner *learner, struct fx *fx, uint64_
     return used;
 }
 
-void zab_learner_on_store(struct zab_learner *learner, struct fx *fx, uint32_t events, uint64_t now_us)
+void zab_learner_on_store(struct zab_learner *learner, struct fx *fx, uint32_t events,
+                          uint64_t now_us)
 {
     switch (learner->phase) {
     case LEARNER_TRUNCATE:
@@ -545,7 +560,8 @@ void zab_learner_on_time(struct zab_learner *learner, struct fx *fx, uint64_t no
             learner->retry_at_us = WAKE_NEVER;
             learner_dial(learner, fx);
         }
-    } else if (learner->phase != LEARNER_IDLE && learner->phase != LEARNER_LEFT && now_us >= learner->deadline_us) {
+    } else if (learner->phase != LEARNER_IDLE && learner->phase != LEARNER_LEFT &&
+               now_us >= learner->deadline_us) {
         learner_leave(learner, "the leader was silent for too long");
     }
 }
@@ -557,7 +573,8 @@ uint64_t zab_learner_wake_us(const struct zab_learner *learner)
     case LEARNER_LEFT:
         return WAKE_NEVER;
     case LEARNER_CONNECT:
-        return learner->retry_at_us < learner->give_up_us ? learner->retry_at_us : learner->give_up_us;
+        return learner->retry_at_us < learner->give_up_us ? learner->retry_at_us
+                                                          : learner->give_up_us;
     default:
         return learner->deadline_us;
     }

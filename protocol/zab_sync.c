@@ -1,7 +1,7 @@
 /* zab_sync.c - how a leader brings a learner to its own history: DIFF, TRUNC, SNAP.
  *
- * The choice is Apache's (LearnerHandler.syncFollower), P = the learner's last zxid, [min, max] = the
- * committed transactions in memory:
+ * The choice is Apache's (LearnerHandler.syncFollower), P = the learner's last zxid, [min, max] =
+ * the committed transactions in memory:
  *
  *   P == max                      DIFF, nothing to send
  *   P > max, P not (epoch, 0)     TRUNC to max
@@ -10,9 +10,9 @@
  *                                 P is not, else:       SNAP
  *   P < min                       the log files have it: the same, read from there; else SNAP
  *
- * Every case ends alike: committed transactions that the learner lacks as PROPOSAL and COMMIT, then to
- * followers the proposals in flight, then NEWLEADER. A tree is streamed in pieces between other work; what
- * is committed meanwhile follows from the history behind it. */
+ * Every case ends alike: committed transactions that the learner lacks as PROPOSAL and COMMIT, then
+ * to followers the proposals in flight, then NEWLEADER. A tree is streamed in pieces between other
+ * work; what is committed meanwhile follows from the history behind it. */
 #include "base/ensure.h"
 #include "protocol/notes.h"
 #include "protocol/zab_peer.h"
@@ -22,14 +22,18 @@
 
 static void sync_note(struct fx *fx, const struct zab_peer *peer, enum sync_mode mode)
 {
-    fx_note(fx, NOTE_SYNC_CHOICE, (uint64_t)peer->sid, mode, (uint64_t)peer->state_zxid, span_make(NULL, 0));
+    fx_note(fx, NOTE_SYNC_CHOICE, (uint64_t)peer->sid, mode, (uint64_t)peer->state_zxid,
+            span_make(NULL, 0));
 }
 
 static void sync_head(struct zab_peer *peer, struct fx *fx, enum packet_type type, int64_t zxid)
 {
     struct bytes *out = fx_out(fx);
 
-    sync_note(fx, peer, type == PACKET_DIFF ? SYNC_DIFF : type == PACKET_TRUNC ? SYNC_TRUNC : SYNC_SNAP);
+    sync_note(fx, peer,
+              type == PACKET_DIFF    ? SYNC_DIFF
+              : type == PACKET_TRUNC ? SYNC_TRUNC
+                                     : SYNC_SNAP);
     wire_packet_put(out, type, zxid, span_make(NULL, 0));
     zab_peer_send(peer, fx, out);
 }
@@ -43,9 +47,10 @@ static void sync_committed(struct zab_peer *peer, struct fx *fx, int64_t zxid, s
     zab_peer_send(peer, fx, out);
 }
 
-/* Everything from history sequence number peer->next on, then NEWLEADER: from here on the learner is
- * forwarded what is proposed. */
-static void sync_finish(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+/* Everything from history sequence number peer->next on, then NEWLEADER: from here on the learner
+ * is forwarded what is proposed. */
+static void sync_finish(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                        uint64_t now_us)
 {
     const struct history *history = leader->deps.history;
     struct history_txn *txn;
@@ -70,7 +75,8 @@ static void sync_finish(struct zab_leader *leader, struct fx *fx, struct zab_pee
     (void)now_us;
 }
 
-static void sync_snap(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+static void sync_snap(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                      uint64_t now_us)
 {
     struct image_options options = {.form = IMAGE_STREAM};
     struct tree *tree = *leader->deps.tree;
@@ -87,7 +93,8 @@ static void sync_snap(struct zab_leader *leader, struct fx *fx, struct zab_peer 
 }
 
 /* The learner's last zxid lies in [min, max] of the history. */
-static void sync_from_history(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+static void sync_from_history(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                              uint64_t now_us)
 {
     const struct history *history = leader->deps.history;
     uint64_t after = history_after(history, peer->state_zxid);
@@ -107,7 +114,8 @@ static void sync_from_history(struct zab_leader *leader, struct fx *fx, struct z
     sync_finish(leader, fx, peer, now_us);
 }
 
-void zab_sync_begin(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+void zab_sync_begin(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                    uint64_t now_us)
 {
     const struct history *history = leader->deps.history;
     const struct history_txn *first = history_first_committed(history);
@@ -140,7 +148,8 @@ void zab_sync_begin(struct zab_leader *leader, struct fx *fx, struct zab_peer *p
 
 /* ---- streams that take many steps ---- */
 
-static void sync_stream(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+static void sync_stream(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                        uint64_t now_us)
 {
     bool done = false;
     size_t sent = 0;
@@ -192,7 +201,8 @@ static void sync_scan_end(struct zab_leader *leader, struct zab_peer *peer)
     peer->scan = NULL;
 }
 
-static void sync_scan(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+static void sync_scan(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                      uint64_t now_us)
 {
     const struct history *history = leader->deps.history;
     struct scan_txn txn;
@@ -214,7 +224,8 @@ static void sync_scan(struct zab_leader *leader, struct fx *fx, struct zab_peer 
             }
             return;
         }
-        if (!peer->scan_decided && !sync_scan_decide(peer, fx, txn.zxid, history_commit_zxid(history))) {
+        if (!peer->scan_decided &&
+            !sync_scan_decide(peer, fx, txn.zxid, history_commit_zxid(history))) {
             sync_scan_end(leader, peer);
             sync_snap(leader, fx, peer, now_us);
             return;
@@ -233,7 +244,8 @@ static void sync_scan(struct zab_leader *leader, struct fx *fx, struct zab_peer 
     fx_tell_drained(fx, peer->conn);
 }
 
-void zab_sync_continue(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer, uint64_t now_us)
+void zab_sync_continue(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer,
+                       uint64_t now_us)
 {
     if (peer->phase == PEER_SNAP) {
         sync_stream(leader, fx, peer, now_us);
