@@ -6,8 +6,8 @@
  * createSession, setWatches and sasl; the ops below are the client's own. The tag of IN_ASK names
  * the operation in its FX_ANSWER and in the notes INVOKE, OK, FAIL and UNKNOWN.
  *
- * An answer (bytes of FX_ANSWER): int code, long zxid, int op, then the reply record as on the wire
- * when code is 0 and the op has one (a multi that failed has its results as well).
+ * An answer (bytes of FX_ANSWER): int code, long zxid, int op, bool has_reply, then the reply
+ * record as on the wire if so: when code is 0 and the op has one, and for a multi that failed.
  *
  * Exactly one answer an ask, whatever happens; its code is of enum zk_code:
  *   CONNECTIONLOSS   sent, and the connection broke: it may have happened (note UNKNOWN)
