@@ -55,18 +55,22 @@ struct election {
     struct mem *mem;
     struct ensemble ensemble;
     int64_t sid;
-    bool votes; /* own id is a voter of some membership */
+    bool votes; /* own id is a voter of the committed membership */
     struct election_timing timing;
     struct bytes config; /* text of the committed membership */
 
     enum vote_state state;
-    struct vote current;  /* vote that non-LOOKING answers carry: result of the last election */
+    bool has_current;
+    struct vote current;  /* what non-LOOKING answers carry: result of the last election */
     int64_t round;        /* logical clock */
-    struct vote own;      /* initial vote of this round */
-    struct vote proposal; /* round not used */
-    uint64_t wait_us;     /* notTimeout */
+    struct vote own;      /* initial vote of this election */
+    struct vote proposal; /* its round is not used */
+    bool has_rival;
+    struct vote rival; /* best vote of the round that lost to the proposal: for the notes */
+    uint64_t wait_us;  /* notTimeout */
     uint64_t resend_at_us;
-    uint64_t settle_at_us; /* WAKE_NEVER unless a quorum agrees */
+    uint64_t settle_at_us;    /* WAKE_NEVER unless a quorum agrees */
+    uint64_t settle_until_us; /* no chatter postpones the end beyond */
     bool decided;
 
     uint32_t slot_count;
@@ -78,9 +82,9 @@ struct election {
     uint64_t rounds_joined; /* how often a higher round of others was adopted */
 };
 
-/* `ensemble` is kept by pointer and must outlive the machine. The initial current vote is `own`
- * without a round: what is answered before the first election.
- * Errors: ERR_MEMORY. */
+/* The memberships of `ensemble` are kept by pointer and must outlive the machine. It starts as a
+ * server that is LOOKING and has not begun: it answers nobody before election_start. Errors:
+ * ERR_MEMORY. */
 enum err election_init(struct election *election, struct mem *mem, const struct ensemble *ensemble,
                        int64_t sid);
 void election_drop(struct election *election);
