@@ -28,18 +28,18 @@ struct peers_settings {
     int64_t sid;         /* own id */
     uint32_t listener;   /* number of our listener */
     uint32_t conn_first; /* range of numbers for connections that we dial */
-    uint32_t conn_count; /* > MEMBERS_MAX + PEERS_STRANGERS_MAX */
+    uint32_t conn_count; /* > 2 * MEMBERS_MAX + PEERS_STRANGERS_MAX */
     uint64_t connect_us; /* time-out of a dial: 5 s */
     uint64_t
         opening_us; /* an accepted connection must say who it is within: tickTime x syncLimit */
-    uint64_t
-        silence_us;    /* talking without an answer for so long: the connection is replaced; 5 s */
-    uint64_t nudge_us; /* how long a nudge is given for its answer; 500 ms */
-    uint64_t bind_us;  /* before binding again after a failure; 1 s */
-    uint32_t bind_tries; /* electionPortBindRetry; 0 = for ever */
-    uint32_t send_max;   /* messages a connection may be given without a sign that it drains */
-    bool listen_on_all;  /* quorumListenOnAllIPs */
-    bool multi_address;  /* say all own addresses in the opening message */
+    uint64_t silence_us;     /* talking without an answer for so long, three times or more: the
+                                   connection is replaced; 5 s */
+    uint64_t nudge_us;       /* how long a nudge is given for its answer; 500 ms */
+    uint64_t bind_us;        /* before binding again after a failure; 1 s */
+    uint32_t bind_tries;     /* electionPortBindRetry; 0 = for ever */
+    uint64_t send_max_bytes; /* given to a connection without IN_DRAINED: it is replaced; 1 MiB */
+    bool listen_on_all;      /* quorumListenOnAllIPs */
+    bool multi_address;      /* say all own addresses in the opening message */
 };
 /* The defaults above; sid, listener and conn_* are the caller's. */
 void peers_settings_default(struct peers_settings *settings);
@@ -58,6 +58,7 @@ struct peers {
     struct peer_wait *waiting; /* oldest first */
     struct bytes hello;        /* own opening message */
     struct bytes listen;       /* address to bind */
+    uint16_t port;             /* of it */
     uint32_t conn_next;
     int64_t stranger_next; /* private ids for observers without one: -1, -2, .. */
     bool listening;
@@ -65,14 +66,15 @@ struct peers {
     uint64_t bind_at_us;
     uint64_t wake_us;
 
-    /* cursor of peers_next: the input under way */
+    /* cursor of peers_next: the input under way; conn 0 when there is none */
     uint32_t in_conn;
     struct span in;
 
     uint64_t sent, received, refused, replaced; /* counters */
 };
 
-/* Errors: ERR_MEMORY, ERR_MISSING (own id is in neither membership). */
+/* Memberships are kept by pointer until peers_set_ensemble.
+ * Errors: ERR_MEMORY, ERR_MISSING (own id is in neither membership). */
 enum err peers_init(struct peers *peers, struct mem *mem, const struct ensemble *ensemble,
                     const struct peers_settings *settings);
 void peers_drop(struct peers *peers);
