@@ -30,9 +30,9 @@
  *
  * Flow control. `fx->taken` counts whole frames only: a partial frame stays with the driver. A
  * connection is throttled (FX_THROTTLE) while its session is being opened, while too many requests
- * wait, and while its output is above CLIENTS_PAUSE_BYTES; the bytes it has not taken are offered
- * again by the driver when it resumes. Output for a paused stream (events, replies to writes) is
- * held up to CLIENTS_HELD_MAX; a reader slower than that is cut off.
+ * wait, and while more than pause_bytes of its output have not drained; the bytes it has not taken
+ * are offered again by the driver when it resumes. Output for a paused connection (events, replies
+ * to writes) is held up to held_bytes_max; a reader slower than that is cut off.
  *
  * Notes: SESSION_OPENED by the server that answers the client, SESSION_CLOSED by every server that
  * serves clients when it applies closeSession, WATCH_FIRED per event. SESSION_EXPIRED is the
@@ -53,20 +53,16 @@
 
 struct clients;
 
-/* Output queued on one connection above which it is paused until IN_DRAINED, and the most that is
- * held for it in our own memory. */
-#define CLIENTS_PAUSE_BYTES (1u << 20)
-#define CLIENTS_HELD_MAX    (8u << 20)
-/* Requests of one connection that wait or are in flight, and bytes copied for those that wait. */
-#define CLIENTS_QUEUE_MAX  4096u
-#define CLIENTS_WAIT_BYTES (2u << 20)
-
 struct clients_options {
     uint32_t tick_ms;
     uint32_t session_min_ms, session_max_ms; /* minSessionTimeout, maxSessionTimeout */
     uint32_t frame_max;                      /* jute.maxbuffer */
     uint32_t outstanding_max; /* globalOutstandingLimit, as divided for the ensemble */
     uint32_t connections_max; /* maxCnxns; 0 = no limit */
+    uint32_t queue_max;       /* requests of one connection that wait or are in flight */
+    uint32_t wait_bytes_max;  /* copied for those of one connection that wait */
+    uint32_t pause_bytes;     /* sent and not known to have left: the connection is paused */
+    uint64_t held_bytes_max;  /* held for a paused connection; above it, it is closed */
     uint32_t idle_ms;         /* nio.sessionlessCnxnTimeout */
     struct acl_policy acl;
     struct span super_digest; /* DigestAuthenticationProvider.superDigest; lent for life */

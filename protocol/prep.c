@@ -62,7 +62,6 @@ static enum err prep_take_ids(struct prep *prep, struct wire_vector cursor)
 {
     struct wire_id id;
 
-    prep->id_count = 0;
     if (cursor.count > prep->id_room) {
         struct acl_id *ids = mem_grow(prep->mem, prep->ids, prep->id_room * sizeof(*ids),
                                       cursor.count * sizeof(*ids));
@@ -73,10 +72,11 @@ static enum err prep_take_ids(struct prep *prep, struct wire_vector cursor)
         prep->ids = ids;
         prep->id_room = cursor.count;
     }
+    prep->who = (struct acl_who){.ids = prep->ids, .policy = &prep->options.acl};
     while (wire_next_id(&cursor, &id)) {
-        ENSURE(prep->id_count < prep->id_room);
-        prep->ids[prep->id_count] = (struct acl_id){.scheme = id.scheme, .id = id.id};
-        prep->id_count++;
+        ENSURE(prep->who.id_count < prep->id_room);
+        prep->ids[prep->who.id_count] = (struct acl_id){.scheme = id.scheme, .id = id.id};
+        prep->who.id_count++;
     }
     return ERR_OK;
 }

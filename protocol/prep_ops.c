@@ -42,7 +42,7 @@ bool prep_parent_path(struct span path, struct span *parent)
 
 static bool prep_may(const struct prep *prep, const struct prep_state *state, uint32_t wanted)
 {
-    return acl_check(state->acl, wanted, prep->ids, prep->id_count, &prep->options.acl);
+    return acl_check(state->acl, wanted, &prep->who);
 }
 
 static bool prep_is_ephemeral(const struct prep *prep, int64_t owner)
@@ -69,7 +69,7 @@ static int32_t prep_fix_acl(struct prep *prep, struct acl_list list, struct acl_
     int32_t code;
 
     bytes_clear(&prep->acl);
-    code = acl_fixup(list, prep->ids, prep->id_count, &prep->options.acl, &prep->acl, fixed);
+    code = (int32_t)acl_fixup(list, &prep->who, &prep->acl, fixed);
     if (code == ZK_SYSTEMERROR) {
         prep->failed = true;
     }

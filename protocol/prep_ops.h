@@ -19,9 +19,10 @@ struct prep {
     /* the request at hand */
     const struct request *request;
     struct prep_stamp stamp;
-    struct acl_id *ids; /* what its connection has proved to be */
-    uint32_t id_count, id_room;
-    bool failed; /* memory ran out */
+    struct acl_id *ids;
+    uint32_t id_room;
+    struct acl_who who; /* what its connection has proved to be: some of `ids` */
+    bool failed;        /* memory ran out */
     int32_t last_code;
     /* scratch */
     struct bytes path; /* of a sequential node */

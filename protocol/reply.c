@@ -30,7 +30,7 @@ bool reply_is_read(int32_t op)
 
 static bool reply_may(const struct reply_scene *scene, const struct node *node, uint32_t wanted)
 {
-    return acl_check(node_acl(node), wanted, scene->ids, scene->id_count, scene->acl);
+    return acl_check(node_acl(node), wanted, scene->who);
 }
 
 static void reply_stat(struct bytes *out, const struct node *node)
@@ -202,20 +202,20 @@ static int32_t reply_who_am_i(const struct reply_scene *scene, struct bytes *out
 {
     size_t mark = wire_vector_begin(out);
 
-    for (uint32_t i = 0; i < scene->id_count; i++) {
-        struct span user = scene->ids[i].id;
+    for (uint32_t i = 0; i < scene->who->id_count; i++) {
+        struct span user = scene->who->ids[i].id;
 
-        if (span_is(scene->ids[i].scheme, "digest")) {
+        if (span_is(scene->who->ids[i].scheme, "digest")) {
             const uint8_t *colon = user.len > 0 ? memchr(user.at, ':', user.len) : NULL;
 
             user.len = colon != NULL ? (size_t)(colon - user.at) : user.len;
-        } else if (span_is(scene->ids[i].scheme, "super")) {
+        } else if (span_is(scene->who->ids[i].scheme, "super")) {
             user = wire_empty(); /* no provider of that name */
         }
-        bytes_ustring(out, scene->ids[i].scheme);
+        bytes_ustring(out, scene->who->ids[i].scheme);
         bytes_ustring(out, user);
     }
-    wire_vector_end(out, mark, scene->id_count);
+    wire_vector_end(out, mark, scene->who->id_count);
     return ZK_OK;
 }
 

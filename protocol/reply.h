@@ -23,9 +23,7 @@ struct reply_scene {
     int64_t zxid;  /* last applied: into the reply header */
     uint32_t conn; /* in the watch table */
     int64_t session;
-    const struct acl_id *ids; /* what the connection has proved to be */
-    uint32_t id_count;
-    const struct acl_policy *acl;
+    const struct acl_who *who; /* of the connection */
     bool compat_38;
 };
 
