@@ -20,9 +20,17 @@ void heap_drop(struct heap *heap)
     *heap = (struct heap){.mem = heap->mem};
 }
 
+__extension__ typedef unsigned __int128 heap_wide;
+
+/* (due, tie) as one number: comparing it needs no branch that a processor could guess wrong. */
+static inline heap_wide heap_key(const struct heap_item *item)
+{
+    return (heap_wide)item->due << 64 | item->tie;
+}
+
 static inline bool heap_before(const struct heap_item *a, const struct heap_item *b)
 {
-    return a->due < b->due || (a->due == b->due && a->tie < b->tie);
+    return heap_key(a) < heap_key(b);
 }
 
 static bool heap_widen(struct heap *heap)
@@ -43,24 +51,30 @@ static bool heap_widen(struct heap *heap)
     return true;
 }
 
-enum err heap_push(struct heap *heap, struct heap_item item)
+/* Let `item` rise from `hole`, whose place is free. */
+static inline void heap_rise(struct heap *heap, uint32_t hole, struct heap_item item)
 {
-    uint32_t hole;
+    struct heap_item *at = heap->at;
 
-    if (heap->count == heap->room && !heap_widen(heap)) {
-        return ERR_MEMORY;
-    }
-    hole = heap->count++;
     while (hole > 0) {
         uint32_t parent = (hole - 1) / HEAP_WAYS;
 
-        if (!heap_before(&item, &heap->at[parent])) {
+        if (!heap_before(&item, &at[parent])) {
             break;
         }
-        heap->at[hole] = heap->at[parent];
+        at[hole] = at[parent];
         hole = parent;
     }
-    heap->at[hole] = item;
+    at[hole] = item;
+}
+
+enum err heap_push(struct heap *heap, struct heap_item item)
+{
+    if (heap->count == heap->room && !heap_widen(heap)) {
+        return ERR_MEMORY;
+    }
+    heap_rise(heap, heap->count, item);
+    heap->count++;
     return ERR_OK;
 }
 
@@ -69,31 +83,41 @@ const struct heap_item *heap_peek(const struct heap *heap)
     return heap->count == 0 ? NULL : &heap->at[0];
 }
 
-/* Let `item` sink from the root, whose place is free. */
+/* The index of the least of at[first .. first + HEAP_WAYS). */
+static inline uint64_t heap_least_of_four(const struct heap_item *at, uint64_t first)
+{
+    uint64_t left = first + (heap_before(&at[first + 1], &at[first]) ? 1 : 0);
+    uint64_t right = first + 2 + (heap_before(&at[first + 3], &at[first + 2]) ? 1 : 0);
+
+    return heap_before(&at[right], &at[left]) ? right : left;
+}
+
+/* Move the least child up into `hole` until a node without children is the hole, then let `item`
+ * rise from there: it came from the bottom, so it seldom rises far. */
 static void heap_sink(struct heap *heap, struct heap_item item)
 {
     struct heap_item *at = heap->at;
     uint64_t count = heap->count;
     uint64_t hole = 0;
+    uint64_t child = 1;
 
-    for (;;) {
-        uint64_t child = hole * HEAP_WAYS + 1;
-        uint64_t end = child + HEAP_WAYS < count ? child + HEAP_WAYS : count;
+    while (child + HEAP_WAYS <= count) {
+        uint64_t least = heap_least_of_four(at, child);
+
+        at[hole] = at[least];
+        hole = least;
+        child = hole * HEAP_WAYS + 1;
+    }
+    if (child < count) {
         uint64_t least = child;
 
-        if (child >= count) {
-            break;
-        }
-        for (uint64_t other = child + 1; other < end; other++) {
+        for (uint64_t other = child + 1; other < count; other++) {
             least = heap_before(&at[other], &at[least]) ? other : least;
-        }
-        if (!heap_before(&at[least], &item)) {
-            break;
         }
         at[hole] = at[least];
         hole = least;
     }
-    at[hole] = item;
+    heap_rise(heap, (uint32_t)hole, item);
 }
 
 bool heap_pop(struct heap *heap, struct heap_item *item)

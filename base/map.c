@@ -71,9 +71,8 @@ static inline struct map_slot *map_probe(struct map_slot *slots, uint64_t mask, 
     return NULL;
 }
 
-static struct map_slot *map_locate(const struct map *map, uint64_t key)
+static struct map_slot *map_locate(const struct map *map, uint64_t home, uint64_t key)
 {
-    uint64_t home = map_home(map, key);
     struct map_slot *slot;
 
     if (map->slots == NULL) {
@@ -91,15 +90,15 @@ static struct map_slot *map_locate(const struct map *map, uint64_t key)
 
 void *map_find(const struct map *map, uint64_t key)
 {
-    struct map_slot *slot = map_locate(map, key);
+    struct map_slot *slot = map_locate(map, map_home(map, key), key);
 
     return slot == NULL ? NULL : slot->value;
 }
 
 /* Store an entry that is not there in `slots`, which has room. */
-static void map_place(struct map *map, uint64_t key, void *value)
+static void map_place(struct map *map, uint64_t home, uint64_t key, void *value)
 {
-    uint64_t i = map_home(map, key) & map->mask;
+    uint64_t i = home & map->mask;
 
     while (map->slots[i].value != NULL) {
         i = (i + 1) & map->mask;
@@ -117,7 +116,7 @@ static void map_move(struct map *map)
         struct map_slot *slot = &map->old[map->moved];
 
         if (slot->value != NULL && slot->value != map_gone_value()) {
-            map_place(map, slot->key, slot->value);
+            map_place(map, map_home(map, slot->key), slot->key, slot->value);
             slot->value = map_gone_value();
         }
     }
@@ -167,7 +166,8 @@ static enum err map_step(struct map *map)
 
 enum err map_put(struct map *map, uint64_t key, void *value)
 {
-    struct map_slot *slot = map_locate(map, key);
+    uint64_t home = map_home(map, key);
+    struct map_slot *slot = map_locate(map, home, key);
 
     ENSURE(value != NULL);
     if (slot != NULL) {
@@ -183,7 +183,7 @@ enum err map_put(struct map *map, uint64_t key, void *value)
     } else if (map_step(map) != ERR_OK) {
         return ERR_MEMORY;
     }
-    map_place(map, key, value);
+    map_place(map, home, key, value);
     map->count++;
     return ERR_OK;
 }
@@ -206,7 +206,7 @@ static void map_close(struct map *map, uint64_t hole)
 
 void *map_take(struct map *map, uint64_t key)
 {
-    struct map_slot *slot = map_locate(map, key);
+    struct map_slot *slot = map_locate(map, map_home(map, key), key);
     void *value;
 
     if (slot == NULL) {
