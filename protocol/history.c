@@ -19,6 +19,15 @@ static struct history_txn *history_item(const struct history *history, uint64_t 
     return item == NULL ? NULL : *item;
 }
 
+/* The same where it must exist. */
+static struct history_txn *history_get(const struct history *history, uint64_t sequence)
+{
+    struct history_txn **item = ring_at(&history->ring, sequence - history->ring.head);
+
+    ENSURE(item != NULL);
+    return *item;
+}
+
 static size_t history_block(const struct history_txn *txn)
 {
     return sizeof(*txn) + txn->bytes.len;
@@ -63,7 +72,7 @@ static void history_bury(struct history *history, struct history_txn *txn)
 void history_reset(struct history *history, int64_t zxid)
 {
     while (ring_count(&history->ring) > 0) {
-        history_bury(history, history_item(history, 0));
+        history_bury(history, history_get(history, history->ring.head));
         ring_pop(&history->ring);
     }
     history->pending = history->ring.tail;
@@ -182,13 +191,13 @@ uint64_t history_after(const struct history *history, int64_t zxid)
     /* Within one epoch zxids are consecutive, so the distance from the first is the place. */
     uint64_t guess = low + (uint64_t)(zxid - first->zxid);
 
-    if (guess < high && history_at(history, guess)->zxid == zxid) {
+    if (guess < high && history_get(history, guess)->zxid == zxid) {
         return guess + 1;
     }
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
 
-        if (history_at(history, middle)->zxid > zxid) {
+        if (history_get(history, middle)->zxid > zxid) {
             high = middle;
         } else {
             low = middle + 1;
@@ -223,7 +232,7 @@ void history_cut(struct history *history, int64_t zxid)
     uint64_t keep = history_after(history, zxid);
 
     while (history->ring.tail > keep) {
-        history_bury(history, history_at(history, history->ring.tail - 1));
+        history_bury(history, history_get(history, history->ring.tail - 1));
         ring_pop_back(&history->ring);
     }
     if (history->pending > history->ring.tail) {
@@ -238,7 +247,7 @@ void history_cut(struct history *history, int64_t zxid)
 void history_trim(struct history *history, uint64_t floor)
 {
     while (history->ring.head < history->pending && history->ring.head < floor) {
-        struct history_txn *first = history_item(history, 0);
+        struct history_txn *first = history_get(history, history->ring.head);
         uint64_t committed = history->pending - history->ring.head;
 
         if (committed <= history->keep_count && history->bytes <= history->keep_bytes) {
