@@ -190,6 +190,28 @@ void zab_leader_on_drained(struct zab_leader *leader, struct fx *fx, uint32_t co
     }
 }
 
+void zab_leader_on_scanned(struct zab_leader *leader, struct fx *fx, uint64_t now_us)
+{
+    struct list *next;
+
+    for (struct list *link = leader->peers.next; link != &leader->peers; link = next) {
+        struct zab_peer *peer = LIST_ITEM(link, struct zab_peer, link);
+        next = link->next; /* the peer may be dropped */
+        if (peer->phase == PEER_SCAN) {
+            zab_sync_continue(leader, fx, peer, now_us);
+        }
+    }
+}
+
+void zab_leader_refuse(struct zab_leader *leader, struct fx *fx, uint32_t conn, const char *why)
+{
+    struct zab_peer *peer = zab_peer_find(leader, conn);
+
+    if (peer != NULL) {
+        zab_peer_drop(leader, fx, peer, why);
+    }
+}
+
 /* ---- discovery ---- */
 
 static void leader_send_leaderinfo(struct zab_leader *leader, struct fx *fx, struct zab_peer *peer)

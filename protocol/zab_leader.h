@@ -117,6 +117,10 @@ void zab_leader_on_drained(struct zab_leader *leader, struct fx *fx, uint32_t co
  * was dropped. *event tells what the owner is to do. */
 size_t zab_leader_on_packet(struct zab_leader *leader, struct fx *fx, const struct input *in,
                             struct span input, struct zab_event *event);
+/* Scans of the log files have more to give (STORE_SCANNED). */
+void zab_leader_on_scanned(struct zab_leader *leader, struct fx *fx, uint64_t now_us);
+/* Drop a learner for what it sent; `why` is constant text. Harmless when it is gone. */
+void zab_leader_refuse(struct zab_leader *leader, struct fx *fx, uint32_t conn, const char *why);
 /* Deadlines, pings, streams that go on. */
 void zab_leader_on_time(struct zab_leader *leader, struct fx *fx, uint64_t now_us);
 uint64_t zab_leader_wake_us(const struct zab_leader *leader);

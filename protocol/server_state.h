@@ -1,0 +1,87 @@
+/* server_state.h - inside the server only: its parts, and what server.c, server_role.c and
+ * server_work.c do for each other. */
+#ifndef PROTOCOL_SERVER_STATE_H
+#define PROTOCOL_SERVER_STATE_H
+
+#include "protocol/clients.h"
+#include "protocol/config.h"
+#include "protocol/election.h"
+#include "protocol/history.h"
+#include "protocol/peers.h"
+#include "protocol/prep.h"
+#include "protocol/server.h"
+#include "protocol/session.h"
+#include "protocol/store.h"
+#include "protocol/zab_leader.h"
+#include "protocol/zab_learner.h"
+
+/* Listener numbers. */
+enum server_listener {
+    LISTENER_CLIENT = 1,
+    LISTENER_QUORUM,
+    LISTENER_ELECTION
+};
+
+/* Numbers of connections that we dial, by module. */
+#define SERVER_CONN_ELECTION       1000u
+#define SERVER_CONN_ELECTION_COUNT 1000u
+#define SERVER_CONN_LEADER         3000u
+#define SERVER_CONN_LEADER_COUNT   64u
+
+struct server {
+    struct mem *mem;
+    uint64_t seed;
+    struct config config;
+    struct config_error config_error;
+    bool config_bad;
+    bool booted;
+    struct ensemble ensemble;
+    enum server_role role;
+
+    struct tree *tree; /* NULL while loading */
+    struct history history;
+    struct store *store;
+    struct peers peers;
+    struct election election;
+    struct zab_leader leader;
+    struct zab_learner learner;
+
+    struct clients *clients;
+    struct session_ids ids;
+    struct session_touches touches; /* FOLLOWING, OBSERVING */
+    struct session_tracker tracker; /* LEADING, STANDALONE, while serving */
+    struct prep *prep;              /* likewise */
+
+    bool serving;
+    bool settling;         /* a role ended: waits for the log before it looks for a leader */
+    uint64_t reload_at_us; /* after a failure of the disk */
+    uint64_t reload_wait_us;
+    uint64_t look_at_us; /* observers wait before they look again */
+    int64_t follows;     /* leader's id, -1 for none */
+
+    struct tree_result result;
+    struct bytes txn; /* scratch for prep */
+};
+
+/* -- server_role.c: from one role to the next -- */
+void server_on_loaded(struct server *server, struct fx *fx, const struct input *in);
+void server_on_broken(struct server *server, struct fx *fx, const struct input *in);
+/* Send what the election wants sent; enter the role that it decided. */
+void server_after_election(struct server *server, struct fx *fx, const struct input *in);
+/* Everything that a role may have come to: serve, lose, settle, load again. */
+void server_check_role(struct server *server, struct fx *fx, const struct input *in);
+
+/* -- server_work.c: requests and transactions -- */
+void server_on_leader_bytes(struct server *server, struct fx *fx, const struct input *in);
+void server_on_learner_bytes(struct server *server, struct fx *fx, const struct input *in);
+/* Apply what is committed, tell clients. */
+void server_apply(struct server *server, struct fx *fx, const struct input *in);
+/* Applying without anybody to tell: a tail that a lost role left. */
+void server_apply_tail(struct server *server, struct fx *fx);
+/* Requests of clients, expired sessions, answers to syncs: until nothing moves. */
+void server_work(struct server *server, struct fx *fx, const struct input *in);
+/* Prepare and propose one request. */
+void server_execute(struct server *server, struct fx *fx, const struct input *in,
+                    const struct request *request);
+
+#endif
