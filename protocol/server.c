@@ -91,22 +91,8 @@ static bool server_make_store(struct server *server)
 static bool server_make_clients(struct server *server)
 {
     const struct config *config = &server->config;
-    struct clients_options options = clients_options_default((uint32_t)config->tick_ms);
-    uint32_t voters = server->config.standalone ? 0 : config->membership.voter_count;
+    struct clients_options options = clients_options_of(config);
 
-    options.session_min_ms = (uint32_t)config->min_session_ms;
-    options.session_max_ms = (uint32_t)config->max_session_ms;
-    options.frame_max = (uint32_t)config->frame_max;
-    options.outstanding_max = (uint32_t)config->outstanding_max;
-    if (voters >
-        2) { /* each server takes its share (Apache Leader.lead, FollowerZooKeeperServer) */
-        options.outstanding_max = options.outstanding_max / (voters - 1);
-    }
-    options.outstanding_max = options.outstanding_max == 0 ? 1 : options.outstanding_max;
-    options.connections_max = (uint32_t)config->conns_max;
-    options.idle_ms = (uint32_t)config->sessionless_conn_ms;
-    options.skip_acl = config->skip_acl;
-    options.compat_38 = config->compat == CONFIG_COMPAT_38;
     server->clients = clients_make(server->mem, &options, server->seed);
     return server->clients != NULL;
 }

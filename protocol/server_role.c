@@ -77,7 +77,7 @@ void server_after_election(struct server *server, struct fx *fx, const struct in
 
 static bool server_make_authority(struct server *server, const struct input *in)
 {
-    struct prep_options options = prep_options_default(!server->config.standalone);
+    struct prep_options options = prep_options_of(&server->config, !server->config.standalone);
     int64_t session = 0;
     int32_t timeout_ms;
 
@@ -93,10 +93,6 @@ static bool server_make_authority(struct server *server, const struct input *in)
         }
         session += 1;
     }
-    options.extended_types = server->config.extended_types;
-    options.skip_acl = server->config.skip_acl;
-    options.digest = server->config.digest_enabled;
-    options.close_paths = server->config.close_session_txn;
     server->prep = prep_make(server->mem, &options, server->tree, &server->tracker);
     return server->prep != NULL;
 }
@@ -128,7 +124,7 @@ static void server_serve(struct server *server, struct fx *fx, const struct inpu
                                 .tracker = authority ? &server->tracker : NULL,
                                 .touches = authority ? NULL : &server->touches,
                                 .ids = &server->ids,
-                                .zxid = (uint64_t)tree_zxid(server->tree)};
+                                .zxid = tree_zxid(server->tree)};
     int64_t epoch = store_current_epoch(server->store);
     int64_t session = 0;
     int32_t timeout_ms;

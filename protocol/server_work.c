@@ -39,8 +39,7 @@ void server_execute(struct server *server, struct fx *fx, const struct input *in
                     const struct request *request)
 {
     int64_t zxid = server_next_zxid(server);
-    struct prep_stamp stamp = {
-        .zxid = (uint64_t)zxid, .wall_ms = in->wall_ms, .now_us = in->mono_us};
+    struct prep_stamp stamp = {.zxid = zxid, .wall_ms = in->wall_ms, .now_us = in->mono_us};
     enum err err;
 
     if (zxid == 0) {
@@ -239,16 +238,13 @@ static bool server_apply_txn(struct server *server, struct fx *fx, const struct 
 static void server_after_apply(struct server *server, struct fx *fx, const struct input *in,
                                const struct txn *txn)
 {
-    struct clients_applied applied = {.zxid = (uint64_t)txn->header.zxid,
-                                      .now_us = in->mono_us,
-                                      .txn = txn,
-                                      .result = &server->result};
+    struct clients_applied applied = {.now_us = in->mono_us, .txn = txn, .result = &server->result};
 
     if (txn->header.type == OP_CREATE_SESSION) {
         session_ids_seen(&server->ids, txn->header.client_id);
     }
     if (server->prep != NULL) {
-        prep_applied(server->prep, (uint64_t)txn->header.zxid);
+        prep_applied(server->prep, txn->header.zxid);
         if (txn->header.type == OP_CLOSE_SESSION) {
             session_tracker_remove(&server->tracker, txn->header.client_id);
         }
