@@ -28,6 +28,10 @@ START_TEST(test_the_same_key_draws_the_same)
     EXPECT(rand_keyed(1, 2, 3, 4) != rand_keyed(1, 2, 4, 4));
     EXPECT(rand_keyed(1, 2, 3, 4) != rand_keyed(1, 2, 3, 5));
     EXPECT(rand_keyed(1, 2, 3, 4) != rand_keyed(2, 1, 4, 3));
+    /* Equal sums are not equal keys. */
+    EXPECT(rand_keyed(1, 2, 3, 4) != rand_keyed(1, 2, 4, 3));
+    EXPECT(rand_keyed(1, 2, 3, 4) != rand_keyed(2, 1, 3, 4));
+    EXPECT(rand_keyed(1, 2, 3, 4) != rand_keyed(3, 4, 1, 2));
     EXPECT(rand_keyed(0, 0, 0, 0) != 0);
 }
 END_TEST

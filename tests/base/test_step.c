@@ -208,6 +208,12 @@ START_TEST(test_one_huge_step_does_not_hold_memory_for_ever)
     EXPECT(heap.mem.used_bytes > 10u << 20);
     fx_clear(&fx);
     EXPECT(heap.mem.used_bytes < 1u << 20);
+    for (uint32_t i = 0; i < 10000; i++) {
+        fx_copy(&fx, span_make(source, 1000));
+    }
+    EXPECT(heap.mem.used_bytes > 9u << 20);
+    fx_clear(&fx);
+    EXPECT(heap.mem.used_bytes < 2u << 20);
     fx_send(&fx, 1, span_text("still works"));
 
     EXPECT(span_is(effect_at(&fx, 0).bytes, "still works"));

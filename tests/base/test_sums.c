@@ -12,6 +12,8 @@ START_TEST(test_checksums_give_the_known_answers)
     ck_assert_uint_eq(sums_crc32(0, digits), 0xcbf43926u);
     ck_assert_uint_eq(sums_adler32(1, span_make(NULL, 0)), 1);
     ck_assert_uint_eq(sums_crc32(0, span_make(NULL, 0)), 0);
+    ck_assert_uint_eq(sums_adler32(0x1234, span_make(NULL, 0)), 0x1234);
+    ck_assert_uint_eq(sums_crc32(0x1234, span_make(NULL, 0)), 0x1234);
 }
 END_TEST
 
