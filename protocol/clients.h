@@ -94,8 +94,9 @@ struct clients_role {
     int64_t zxid; /* last one applied */
 };
 
-/* Begin to serve. Connections that are there already (opened, nothing read) are kept. */
-void clients_serve(struct clients *clients, const struct clients_role *role);
+/* Begin to serve. Connections that are there already (opened, nothing read) are kept. Errors:
+ * ERR_MEMORY. */
+enum err clients_serve(struct clients *clients, const struct clients_role *role);
 bool clients_is_serving(const struct clients *clients);
 /* The role is lost: every connection is closed, watches and waiting requests are forgotten, nothing
  * is served until the next clients_serve. */

@@ -1,0 +1,173 @@
+/* clients_conn.h - part of clients: one connection, and the table that all of them form.
+ *
+ * clients.c holds the table and routes; clients_input.c cuts frames and shakes hands;
+ * clients_queue.c keeps a connection's order; clients_output.c sends, pauses and fires watches;
+ * clients_auth.c knows what a connection has proved to be. */
+#ifndef PROTOCOL_CLIENTS_CONN_H
+#define PROTOCOL_CLIENTS_CONN_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/ring.h"
+#include "protocol/clients.h"
+#include "protocol/reply.h"
+#include "protocol/wire_client.h"
+
+enum conn_phase {
+    CONN_FRESH,   /* nothing read yet */
+    CONN_JOINING, /* its ConnectRequest waits for createSession or for the leader's verdict */
+    CONN_OPEN,
+    CONN_LEAVING, /* its last request was taken: whatever else it sends is ignored */
+    CONN_DEAD,    /* closed; the struct lives until no request of it waits upward */
+};
+
+/* Why a connection is not read; several may hold. */
+enum conn_stall {
+    STALL_JOINING = 1,
+    STALL_OUTPUT = 2, /* paused: too much has not drained */
+    STALL_QUEUE = 4,  /* its own queue is full */
+    STALL_LOAD = 8    /* too many requests in the whole server */
+};
+
+enum conn_item_kind {
+    ITEM_READ,  /* bytes: the record; evaluated when it comes to the front */
+    ITEM_WRITE, /* handed upward; done: bytes is the reply, or empty when it goes straight out */
+    ITEM_SYNC,  /* bytes: the record; handed upward; done: may be answered */
+    ITEM_REPLY, /* bytes: a whole frame that waits for its turn (auth, refusals) */
+};
+struct conn_item {
+    enum conn_item_kind kind;
+    struct wire_request_header header;
+    bool done; /* WRITE, SYNC: may be answered */
+    bool last; /* the connection is closed behind its reply */
+    uint8_t *bytes;
+    uint32_t len;
+};
+
+struct clients_conn {
+    struct list link;       /* in clients->all by age, or in clients->dead */
+    struct list stall_link; /* in clients->stalled while STALL_LOAD holds */
+    uint32_t conn;
+    enum conn_phase phase;
+    bool renewing;      /* JOINING: re-attaches */
+    bool has_read_only; /* its ConnectRequest had the byte */
+    bool paused;
+    bool drain_asked;
+    uint32_t stall; /* enum conn_stall */
+    uint32_t timeout_ms;
+    int64_t session;
+    uint64_t serial;      /* unique: connection numbers are used again */
+    uint64_t active_us;   /* last input or output */
+    uint64_t touched;     /* session_touches_put */
+    uint64_t unconfirmed; /* bytes sent since the last IN_DRAINED */
+    struct ring queue;    /* struct conn_item */
+    uint64_t
+        next_write; /* place in the queue (ring sequence) where the first write not done may be */
+    uint64_t wait_bytes; /* of the queue's copies */
+    struct bytes held;   /* output while paused */
+    struct bytes auth;   /* items of a vector<Id> */
+    struct acl_id *ids;  /* the same, taken apart */
+    struct acl_who who;  /* all of them */
+};
+
+/* A request that waits to be taken by clients_next_request. */
+struct conn_up {
+    struct request request;
+    struct clients_conn *client;
+};
+
+/* A sync handed upward. */
+struct conn_sync {
+    uint32_t conn;
+    uint64_t serial;
+};
+
+struct clients {
+    struct mem *mem;
+    struct clients_options options;
+    struct clients_role role;
+    bool serving;
+    clients_answer_word *answer_word;
+    void *answer_context;
+    uint64_t seed;
+    uint64_t now_us;       /* of the last input */
+    int64_t zxid;          /* last applied */
+    struct map by_conn;    /* every connection that is not dead */
+    struct map by_session; /* JOINING and later */
+    struct list all;
+    struct list dead;
+    struct list stalled;
+    struct ring up;              /* struct conn_up */
+    struct ring syncs;           /* struct conn_sync */
+    struct watch_table *watches; /* NULL while nothing is served */
+    struct watch_hits hits;
+    uint64_t serial;
+    uint64_t token; /* of the last sync */
+    uint64_t idle_check_us;
+    uint8_t timeout_body[4]; /* record of the createSession that was handed out last */
+    struct clients_counts counts;
+};
+
+static inline struct conn_item *conn_item_at(const struct clients_conn *client, uint64_t index)
+{
+    return ring_at(&client->queue, index);
+}
+
+/* ---- clients.c ---- */
+struct clients_conn *clients_find_session(const struct clients *clients, int64_t session);
+/* Close the connection and forget it. `flush`: what was sent before still goes out. */
+void conn_close(struct clients *clients, struct clients_conn *client, bool flush, struct fx *fx);
+/* A limit or a malformed frame: the same, aborted and counted. */
+void conn_refuse(struct clients *clients, struct clients_conn *client, struct fx *fx);
+/* Put a request into the queue upward; closes the connection when memory ran out. */
+void conn_ask(struct clients *clients, struct clients_conn *client, const struct request *request,
+              struct fx *fx);
+
+/* ---- clients_output.c ---- */
+void conn_stall(struct clients_conn *client, enum conn_stall why, struct fx *fx);
+void conn_resume(struct clients_conn *client, enum conn_stall why, struct fx *fx);
+/* Send a frame (copied), or hold it while the connection is paused. */
+void conn_send(struct clients *clients, struct clients_conn *client, struct span frame,
+               struct fx *fx);
+/* The same for bytes that live until the next step. */
+void conn_send_lent(struct clients *clients, struct clients_conn *client, struct span frame,
+                    struct fx *fx);
+void clients_fire(struct clients *clients, const struct clients_applied *applied, struct fx *fx);
+
+/* ---- clients_queue.c ---- */
+/* Append to the queue with a copy of `bytes`; NULL: the connection was closed for lack of memory.
+ */
+struct conn_item *conn_queue(struct clients *clients, struct clients_conn *client,
+                             const struct conn_item *item, struct span bytes, struct fx *fx);
+/* Answer what can be answered, from the front on. */
+void conn_flush(struct clients *clients, struct clients_conn *client, struct fx *fx);
+/* Answer a read now, or when its turn comes. */
+void conn_read(struct clients *clients, struct clients_conn *client,
+               const struct wire_request_header *header, struct span record, struct fx *fx);
+/* A finished frame takes its turn; `last`: the connection is closed behind it. */
+void conn_reply(struct clients *clients, struct clients_conn *client, struct span frame, bool last,
+                struct fx *fx);
+/* The write at the front of those in flight, or NULL. */
+struct conn_item *conn_front_write(struct clients_conn *client);
+void conn_queue_clear(struct clients *clients, struct clients_conn *client);
+/* The reply to a local write whose transaction was applied. */
+void clients_answer_applied(struct clients *clients, const struct clients_applied *applied,
+                            struct fx *fx);
+/* Resume connections that wait for the load of the whole server to fall. */
+void clients_resume_load(struct clients *clients, struct fx *fx);
+
+/* ---- clients_input.c ---- */
+/* The answer to a ConnectRequest whose createSession was applied or refused. */
+void clients_answer_session(struct clients *clients, const struct clients_applied *applied,
+                            struct fx *fx);
+
+/* ---- clients_auth.c ---- */
+/* A new connection is known by its address. Errors: ERR_MEMORY. */
+enum err conn_auth_begin(struct clients *clients, struct clients_conn *client, struct span peer);
+/* An auth packet: ZK_OK, or ZK_AUTHFAILED. */
+int32_t conn_auth_add(struct clients *clients, struct clients_conn *client,
+                      const struct wire_request *op);
+struct wire_vector conn_auth_ids(const struct clients_conn *client);
+void conn_auth_drop(struct clients *clients, struct clients_conn *client);
+
+#endif

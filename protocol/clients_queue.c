@@ -1,0 +1,308 @@
+#include "base/ensure.h"
+#include "protocol/clients_conn.h"
+
+static void conn_item_drop(struct clients *clients, struct clients_conn *client,
+                           struct conn_item *item)
+{
+    ENSURE(client->wait_bytes >= item->len);
+    client->wait_bytes -= item->len;
+    mem_put(clients->mem, item->bytes, item->len);
+    item->bytes = NULL;
+    item->len = 0;
+}
+
+/* Give `item` a copy of `bytes`. */
+static enum err conn_item_keep(struct clients *clients, struct clients_conn *client,
+                               struct conn_item *item, struct span bytes)
+{
+    ENSURE(item->bytes == NULL);
+    if (bytes.len == 0) {
+        return ERR_OK;
+    }
+    item->bytes = mem_get(clients->mem, bytes.len);
+    if (item->bytes == NULL) {
+        return ERR_MEMORY;
+    }
+    memcpy(item->bytes, bytes.at, bytes.len);
+    item->len = (uint32_t)bytes.len;
+    client->wait_bytes += bytes.len;
+    return ERR_OK;
+}
+
+void conn_queue_clear(struct clients *clients, struct clients_conn *client)
+{
+    struct conn_item *item;
+
+    while ((item = conn_item_at(client, 0)) != NULL) {
+        conn_item_drop(clients, client, item);
+        ring_pop(&client->queue);
+        clients->counts.outstanding--;
+    }
+}
+
+static bool conn_queue_full(const struct clients *clients, const struct clients_conn *client)
+{
+    return ring_count(&client->queue) >= clients->options.queue_max ||
+           client->wait_bytes >= clients->options.wait_bytes_max;
+}
+
+struct conn_item *conn_queue(struct clients *clients, struct clients_conn *client,
+                             const struct conn_item *item, struct span bytes, struct fx *fx)
+{
+    struct conn_item *place = ring_push(&client->queue);
+
+    if (place == NULL) {
+        conn_refuse(clients, client, fx);
+        return NULL;
+    }
+    *place = *item;
+    clients->counts.outstanding++;
+    if (conn_item_keep(clients, client, place, bytes) != ERR_OK) {
+        conn_refuse(clients, client, fx);
+        return NULL;
+    }
+    if ((client->stall & STALL_QUEUE) == 0 && conn_queue_full(clients, client)) {
+        conn_stall(client, STALL_QUEUE, fx);
+        clients->counts.throttled++;
+    }
+    return place;
+}
+
+static void conn_read_now(struct clients *clients, struct clients_conn *client,
+                          const struct wire_request_header *header, struct span record,
+                          struct fx *fx)
+{
+    struct reply_scene scene = {.tree = clients->role.tree,
+                                .watches = clients->watches,
+                                .zxid = clients->zxid,
+                                .conn = client->conn,
+                                .session = client->session,
+                                .who = &client->who,
+                                .compat_38 = clients->options.compat_38};
+    struct bytes *out = fx_out(fx);
+
+    (void)reply_read(&scene, header, record, out);
+    if (out->failed) {
+        fx->failed = true;
+        return;
+    }
+    conn_send(clients, client, bytes_span(out), fx);
+}
+
+void conn_read(struct clients *clients, struct clients_conn *client,
+               const struct wire_request_header *header, struct span record, struct fx *fx)
+{
+    struct conn_item item = {.kind = ITEM_READ, .header = *header};
+
+    if (ring_count(&client->queue) == 0 && !client->paused) {
+        conn_read_now(clients, client, header, record, fx);
+    } else {
+        (void)conn_queue(clients, client, &item, record, fx);
+    }
+}
+
+void conn_reply(struct clients *clients, struct clients_conn *client, struct span frame, bool last,
+                struct fx *fx)
+{
+    struct conn_item item = {.kind = ITEM_REPLY, .last = last};
+
+    if (conn_queue(clients, client, &item, frame, fx) != NULL) {
+        conn_flush(clients, client, fx);
+    }
+}
+
+static void conn_answer_sync(struct clients *clients, struct clients_conn *client,
+                             const struct conn_item *item, struct fx *fx)
+{
+    struct bytes *out = fx_out(fx);
+    struct wire_request op;
+    struct span record = span_make(item->bytes, item->len);
+
+    if (wire_request_decode(OP_SYNC, record, &op) != ERR_OK) {
+        reply_header(out, item->header.xid, clients->zxid, ZK_MARSHALLINGERROR);
+    } else {
+        reply_sync(out, item->header.xid, clients->zxid, op.path);
+    }
+    conn_send(clients, client, bytes_span(out), fx);
+}
+
+/* Answer the item at the front; false when it is not ready. */
+static bool conn_answer(struct clients *clients, struct clients_conn *client,
+                        const struct conn_item *item, struct fx *fx)
+{
+    struct span bytes = span_make(item->bytes, item->len);
+
+    switch (item->kind) {
+    case ITEM_READ:
+        conn_read_now(clients, client, &item->header, bytes, fx);
+        return true;
+    case ITEM_SYNC:
+        if (item->done) {
+            conn_answer_sync(clients, client, item, fx);
+        }
+        return item->done;
+    case ITEM_WRITE:
+        if (item->done) {
+            conn_send(clients, client, bytes, fx);
+        }
+        return item->done;
+    case ITEM_REPLY:
+        conn_send(clients, client, bytes, fx);
+        return true;
+    }
+    UNREACHABLE();
+}
+
+void conn_flush(struct clients *clients, struct clients_conn *client, struct fx *fx)
+{
+    struct conn_item *item;
+
+    while (client->phase != CONN_DEAD && !client->paused && !fx->failed &&
+           (item = conn_item_at(client, 0)) != NULL) {
+        bool last = item->last;
+
+        if (!conn_answer(clients, client, item, fx)) {
+            break;
+        }
+        if (client->phase == CONN_DEAD) {
+            return;
+        }
+        conn_item_drop(clients, client, item);
+        ring_pop(&client->queue);
+        clients->counts.outstanding--;
+        if (last) {
+            conn_close(clients, client, true, fx);
+            return;
+        }
+    }
+    if ((client->stall & STALL_QUEUE) != 0 &&
+        ring_count(&client->queue) <= clients->options.queue_max / 2u &&
+        client->wait_bytes <= clients->options.wait_bytes_max / 2u) {
+        conn_resume(client, STALL_QUEUE, fx);
+    }
+}
+
+struct conn_item *conn_front_write(struct clients_conn *client)
+{
+    uint64_t head = client->queue.head;
+
+    if (client->next_write < head) {
+        client->next_write = head;
+    }
+    while (client->next_write < client->queue.tail) {
+        struct conn_item *item = conn_item_at(client, client->next_write - head);
+
+        if (item->kind == ITEM_WRITE && !item->done) {
+            return item;
+        }
+        client->next_write++;
+    }
+    return NULL;
+}
+
+void clients_resume_load(struct clients *clients, struct fx *fx)
+{
+    if (clients->counts.outstanding > clients->options.outstanding_max) {
+        return;
+    }
+    while (!list_empty(&clients->stalled)) {
+        struct clients_conn *client =
+            LIST_ITEM(clients->stalled.next, struct clients_conn, stall_link);
+
+        list_take(&client->stall_link);
+        conn_resume(client, STALL_LOAD, fx);
+    }
+}
+
+/* The transaction answers the local write `item`: its reply goes out, or waits behind a sync. */
+static void conn_answer_write(struct clients *clients, struct clients_conn *client,
+                              struct conn_item *item, const struct clients_applied *applied,
+                              struct fx *fx)
+{
+    struct bytes *out = fx_out(fx);
+
+    (void)reply_write(&item->header, applied->txn, applied->result, out);
+    if (out->failed) {
+        fx->failed = true;
+        return;
+    }
+    item->done = true;
+    if (item != conn_item_at(client, 0) || client->paused) {
+        if (conn_item_keep(clients, client, item, bytes_span(out)) != ERR_OK) {
+            conn_refuse(clients, client, fx);
+        }
+        return;
+    }
+    conn_send(clients, client, bytes_span(out), fx);
+    if (client->phase == CONN_DEAD) {
+        return;
+    }
+    if (item->last) {
+        conn_close(clients, client, true, fx);
+        return;
+    }
+    ring_pop(&client->queue);
+    clients->counts.outstanding--;
+    conn_flush(clients, client, fx);
+}
+
+/* A write came through another server than the session's owner: this connection is out of date. */
+static bool clients_is_moved(const struct tree_result *result)
+{
+    if (result->code == ZK_SESSIONMOVED) {
+        return true;
+    }
+    for (uint32_t i = 0; i < result->op_count; i++) {
+        if (result->ops[i].code == ZK_SESSIONMOVED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void clients_answer_applied(struct clients *clients, const struct clients_applied *applied,
+                            struct fx *fx)
+{
+    const struct txn_header *header = &applied->txn->header;
+    struct clients_conn *client = clients_find_session(clients, header->client_id);
+    struct conn_item *item;
+
+    if (client == NULL) {
+        return;
+    }
+    item = conn_front_write(client);
+    if (item == NULL || item->header.xid != header->cxid ||
+        (header->type != OP_ERROR && header->type != item->header.type)) {
+        return; /* sent by an earlier connection of the session */
+    }
+    if (clients_is_moved(applied->result)) {
+        conn_close(clients, client, false, fx);
+        return;
+    }
+    conn_answer_write(clients, client, item, applied, fx);
+}
+
+void clients_on_synced(struct clients *clients, uint64_t now_us, struct fx *fx)
+{
+    const struct conn_sync *sync = ring_at(&clients->syncs, 0);
+    struct clients_conn *client;
+
+    clients->now_us = now_us;
+    if (sync == NULL) {
+        return;
+    }
+    client = map_find(&clients->by_conn, sync->conn);
+    if (client != NULL && client->serial == sync->serial) {
+        for (uint64_t i = 0; i < ring_count(&client->queue); i++) {
+            struct conn_item *item = conn_item_at(client, i);
+
+            if (item->kind == ITEM_SYNC && !item->done) {
+                item->done = true;
+                break;
+            }
+        }
+        conn_flush(clients, client, fx);
+    }
+    ring_pop(&clients->syncs);
+    clients_resume_load(clients, fx);
+}
