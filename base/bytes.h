@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "readers and writers swap bytes");
+
 struct bytes {
     struct mem *mem;
     uint8_t *at;

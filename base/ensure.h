@@ -1,16 +1,17 @@
 /* ensure.h - assertions, always compiled in.
  *
  * They are for our own mistakes only: input of a peer, a client, a disk or a user is checked and
- * answered. The simulator installs a hook so that a failed assertion in a simulated process becomes a
- * finding of that world and not the end of the program. The hook is the one mutable global of base. */
+ * answered. The simulator installs a hook so that a failed assertion in a simulated process becomes
+ * a finding of that world and not the end of the program. The hook is the one mutable global of
+ * base. */
 #ifndef BASE_ENSURE_H
 #define BASE_ENSURE_H
 
-#define ENSURE(condition)                                     \
-    do {                                                      \
-        if (__builtin_expect(!(condition), 0)) {              \
-            ensure_failed(#condition, __FILE__, __LINE__);    \
-        }                                                     \
+#define ENSURE(condition)                                  \
+    do {                                                   \
+        if (__builtin_expect(!(condition), 0)) {           \
+            ensure_failed(#condition, __FILE__, __LINE__); \
+        }                                                  \
     } while (0)
 
 /* Marks a place that cannot be reached, as after a complete switch. */

@@ -5,29 +5,29 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
-#define ERR_MAP(X)                                                     \
-    X(OK, "ok")                                                        \
-    X(MEMORY, "out of memory")                                         \
-    X(SHORT, "ends too early")                                         \
-    X(LONG, "longer than its limit")                                   \
-    X(FORMAT, "malformed")                                             \
-    X(MAGIC, "wrong magic number")                                     \
-    X(CHECKSUM, "checksum does not match")                             \
-    X(VERSION, "unknown version")                                      \
-    X(MISSING, "does not exist")                                       \
-    X(EXISTS, "exists already")                                        \
-    X(RANGE, "out of range")                                           \
-    X(IO, "input/output error")                                        \
-    X(NO_SPACE, "no space left on device")                             \
-    X(REFUSED, "refused")                                              \
-    X(UNKNOWN, "unknown name")                                         \
+#define ERR_MAP(X)                         \
+    X(OK, "ok")                            \
+    X(MEMORY, "out of memory")             \
+    X(SHORT, "ends too early")             \
+    X(LONG, "longer than its limit")       \
+    X(FORMAT, "malformed")                 \
+    X(MAGIC, "wrong magic number")         \
+    X(CHECKSUM, "checksum does not match") \
+    X(VERSION, "unknown version")          \
+    X(MISSING, "does not exist")           \
+    X(EXISTS, "exists already")            \
+    X(RANGE, "out of range")               \
+    X(IO, "input/output error")            \
+    X(NO_SPACE, "no space left on device") \
+    X(REFUSED, "refused")                  \
+    X(UNKNOWN, "unknown name")             \
     X(ORDER, "out of order")
 
 enum err {
 #define X(name, text) ERR_##name,
     ERR_MAP(X)
 #undef X
-        ERR_COUNT
+    ERR_COUNT
 };
 
 /* A short lower-case phrase, never NULL. */

@@ -1,7 +1,7 @@
 /* heap.h - a min-heap of (due, tie) pairs with a 64-bit payload.
  *
- * Equal dues are ordered by `tie`, a counter the caller counts up: the order is total, which is all that
- * determinism needs from a timer queue (libuv's start_id). */
+ * Equal dues are ordered by `tie`, a counter the caller counts up: the order is total, which is all
+ * that determinism needs from a timer queue (libuv's start_id). */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
 

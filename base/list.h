@@ -32,7 +32,8 @@ static inline void list_push(struct list *list, struct list *link)
     list->prev = link;
 }
 
-/* Take `link` out of the list it is in; it then is a list of its own, so a second take is harmless. */
+/* Take `link` out of the list it is in; it then is a list of its own, so a second take is harmless.
+ */
 static inline void list_take(struct list *link)
 {
     link->prev->next = link->next;

@@ -1,7 +1,8 @@
 /* rand.h - random numbers: keyed draws for the world, a small generator for processes.
  *
- * A keyed draw is a function of what it is for, not of how many draws came before: deleting one fault
- * leaves every other draw what it was, which is what lets shrinking converge (docs/simulator.md). */
+ * A keyed draw is a function of what it is for, not of how many draws came before: deleting one
+ * fault leaves every other draw what it was, which is what lets shrinking converge
+ * (docs/simulator.md). */
 #ifndef BASE_RAND_H
 #define BASE_RAND_H
 

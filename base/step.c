@@ -118,23 +118,42 @@ static bool fx_next_chunk(struct fx *fx, size_t len)
     return true;
 }
 
-struct span fx_copy(struct fx *fx, struct span span)
+/* A place for a copy that does not fit the chunk; NULL when memory ran out. */
+static uint8_t *fx_make_room(struct fx *fx, size_t len)
+{
+    if (!fx_next_chunk(fx, len)) {
+        fx->failed = true;
+        return NULL;
+    }
+    fx->chunk_len = len;
+    return fx->chunk->at;
+}
+
+/* Inlined into every emitter, with fx_store: each call of a 64-byte struct by value costs more than
+ * the work itself. */
+static inline __attribute__((always_inline)) struct span fx_keep(struct fx *fx, struct span span)
 {
     uint8_t *at;
 
     if (span.len == 0) {
         return span_make(NULL, 0);
     }
-    if (fx->chunk == NULL || span.len > fx->chunk->room - fx->chunk_len) {
-        if (!fx_next_chunk(fx, span.len)) {
-            fx->failed = true;
+    if (__builtin_expect(fx->chunk != NULL && span.len <= fx->chunk->room - fx->chunk_len, 1)) {
+        at = fx->chunk->at + fx->chunk_len;
+        fx->chunk_len += span.len;
+    } else {
+        at = fx_make_room(fx, span.len);
+        if (at == NULL) {
             return span_make(NULL, 0);
         }
     }
-    at = fx->chunk->at + fx->chunk_len;
     memcpy(at, span.at, span.len);
-    fx->chunk_len += span.len;
     return span_make(at, span.len);
+}
+
+struct span fx_copy(struct fx *fx, struct span span)
+{
+    return fx_keep(fx, span);
 }
 
 static bool fx_widen(struct fx *fx)
@@ -167,13 +186,18 @@ static inline struct effect *fx_slot(struct fx *fx)
     return fx->failed ? NULL : &fx->list[fx->count++];
 }
 
-void fx_emit(struct fx *fx, struct effect effect)
+static inline __attribute__((always_inline)) void fx_store(struct fx *fx, struct effect effect)
 {
     struct effect *slot = fx_slot(fx);
 
     if (slot != NULL) {
         *slot = effect;
     }
+}
+
+void fx_emit(struct fx *fx, struct effect effect)
+{
+    fx_store(fx, effect);
 }
 
 void fx_wake(struct fx *fx, uint64_t at_us)
@@ -186,167 +210,167 @@ void fx_wake(struct fx *fx, uint64_t at_us)
 void fx_listen(struct fx *fx, uint32_t listener, struct span address)
 {
     ENSURE(listener > 0);
-    fx_emit(fx, (struct effect){
-                    .kind = FX_LISTEN,
-                    .id = listener,
-                    .bytes = fx_copy(fx, address),
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_LISTEN,
+                     .id = listener,
+                     .bytes = fx_keep(fx, address),
+                 });
 }
 
 void fx_unlisten(struct fx *fx, uint32_t listener)
 {
-    fx_emit(fx, (struct effect){.kind = FX_UNLISTEN, .id = listener});
+    fx_store(fx, (struct effect){.kind = FX_UNLISTEN, .id = listener});
 }
 
 void fx_dial(struct fx *fx, uint32_t conn, struct span address)
 {
     ENSURE(conn < CONN_ACCEPTED);
-    fx_emit(fx, (struct effect){
-                    .kind = FX_DIAL,
-                    .id = conn,
-                    .bytes = fx_copy(fx, address),
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_DIAL,
+                     .id = conn,
+                     .bytes = fx_keep(fx, address),
+                 });
 }
 
 void fx_send(struct fx *fx, uint32_t conn, struct span bytes)
 {
-    fx_send_lent(fx, conn, fx_copy(fx, bytes));
+    fx_store(fx, (struct effect){.kind = FX_SEND, .id = conn, .bytes = fx_keep(fx, bytes)});
 }
 
 void fx_send_lent(struct fx *fx, uint32_t conn, struct span lent)
 {
-    fx_emit(fx, (struct effect){.kind = FX_SEND, .id = conn, .bytes = lent});
+    fx_store(fx, (struct effect){.kind = FX_SEND, .id = conn, .bytes = lent});
 }
 
 void fx_tell_drained(struct fx *fx, uint32_t conn)
 {
-    fx_emit(fx, (struct effect){.kind = FX_SEND, .id = conn, .a = 1});
+    fx_store(fx, (struct effect){.kind = FX_SEND, .id = conn, .a = 1});
 }
 
 void fx_close(struct fx *fx, uint32_t conn, bool abort)
 {
-    fx_emit(fx, (struct effect){.kind = FX_CLOSE, .id = conn, .a = abort ? 1 : 0});
+    fx_store(fx, (struct effect){.kind = FX_CLOSE, .id = conn, .a = abort ? 1 : 0});
 }
 
 void fx_throttle(struct fx *fx, uint32_t conn, bool stop)
 {
-    fx_emit(fx, (struct effect){.kind = FX_THROTTLE, .id = conn, .a = stop ? 1 : 0});
+    fx_store(fx, (struct effect){.kind = FX_THROTTLE, .id = conn, .a = stop ? 1 : 0});
 }
 
 void fx_post(struct fx *fx, uint32_t process, struct span bytes)
 {
-    fx_emit(fx, (struct effect){
-                    .kind = FX_POST,
-                    .id = process,
-                    .bytes = fx_copy(fx, bytes),
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_POST,
+                     .id = process,
+                     .bytes = fx_keep(fx, bytes),
+                 });
 }
 
 void fx_read(struct fx *fx, enum file_dir dir, struct span name, uint64_t offset, uint64_t length,
              uint64_t tag)
 {
-    fx_emit(fx, (struct effect){
-                    .kind = FX_READ,
-                    .id = (uint32_t)dir,
-                    .name = fx_copy(fx, name),
-                    .a = offset,
-                    .b = tag,
-                    .c = length,
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_READ,
+                     .id = (uint32_t)dir,
+                     .name = fx_keep(fx, name),
+                     .a = offset,
+                     .b = tag,
+                     .c = length,
+                 });
 }
 
 void fx_append_lent(struct fx *fx, enum file_dir dir, struct span name, uint64_t offset,
                     struct span lent, uint64_t tag)
 {
-    fx_emit(fx, (struct effect){
-                    .kind = FX_APPEND,
-                    .id = (uint32_t)dir,
-                    .name = fx_copy(fx, name),
-                    .a = offset,
-                    .b = tag,
-                    .bytes = lent,
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_APPEND,
+                     .id = (uint32_t)dir,
+                     .name = fx_keep(fx, name),
+                     .a = offset,
+                     .b = tag,
+                     .bytes = lent,
+                 });
 }
 
 void fx_sync(struct fx *fx, enum file_dir dir, struct span name, uint64_t tag)
 {
-    fx_emit(fx, (struct effect){
-                    .kind = FX_SYNC,
-                    .id = (uint32_t)dir,
-                    .name = fx_copy(fx, name),
-                    .b = tag,
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_SYNC,
+                     .id = (uint32_t)dir,
+                     .name = fx_keep(fx, name),
+                     .b = tag,
+                 });
 }
 
 void fx_truncate(struct fx *fx, enum file_dir dir, struct span name, uint64_t size, uint64_t tag)
 {
-    fx_emit(fx, (struct effect){
-                    .kind = FX_TRUNCATE,
-                    .id = (uint32_t)dir,
-                    .name = fx_copy(fx, name),
-                    .a = size,
-                    .b = tag,
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_TRUNCATE,
+                     .id = (uint32_t)dir,
+                     .name = fx_keep(fx, name),
+                     .a = size,
+                     .b = tag,
+                 });
 }
 
 void fx_rename(struct fx *fx, enum file_dir dir, struct span from, struct span to, uint64_t tag)
 {
-    struct span old_name = fx_copy(fx, from);
-    struct span new_name = fx_copy(fx, to);
+    struct span old_name = fx_keep(fx, from);
+    struct span new_name = fx_keep(fx, to);
 
-    fx_emit(fx, (struct effect){
-                    .kind = FX_RENAME,
-                    .id = (uint32_t)dir,
-                    .name = old_name,
-                    .b = tag,
-                    .bytes = new_name,
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_RENAME,
+                     .id = (uint32_t)dir,
+                     .name = old_name,
+                     .b = tag,
+                     .bytes = new_name,
+                 });
 }
 
 void fx_replace(struct fx *fx, enum file_dir dir, struct span name, struct span bytes, uint64_t tag)
 {
-    struct span name_copy = fx_copy(fx, name);
-    struct span bytes_copy = fx_copy(fx, bytes);
+    struct span name_copy = fx_keep(fx, name);
+    struct span bytes_copy = fx_keep(fx, bytes);
 
-    fx_emit(fx, (struct effect){
-                    .kind = FX_REPLACE,
-                    .id = (uint32_t)dir,
-                    .name = name_copy,
-                    .b = tag,
-                    .bytes = bytes_copy,
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_REPLACE,
+                     .id = (uint32_t)dir,
+                     .name = name_copy,
+                     .b = tag,
+                     .bytes = bytes_copy,
+                 });
 }
 
 void fx_remove(struct fx *fx, enum file_dir dir, struct span name, uint64_t tag)
 {
-    fx_emit(fx, (struct effect){
-                    .kind = FX_REMOVE,
-                    .id = (uint32_t)dir,
-                    .name = fx_copy(fx, name),
-                    .b = tag,
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_REMOVE,
+                     .id = (uint32_t)dir,
+                     .name = fx_keep(fx, name),
+                     .b = tag,
+                 });
 }
 
 void fx_answer(struct fx *fx, uint64_t tag, struct span bytes)
 {
-    fx_emit(fx, (struct effect){.kind = FX_ANSWER, .b = tag, .bytes = fx_copy(fx, bytes)});
+    fx_store(fx, (struct effect){.kind = FX_ANSWER, .b = tag, .bytes = fx_keep(fx, bytes)});
 }
 
 void fx_note(struct fx *fx, uint32_t kind, uint64_t a, uint64_t b, uint64_t c, struct span bytes)
 {
-    fx_emit(fx, (struct effect){
-                    .kind = FX_NOTE,
-                    .id = kind,
-                    .a = a,
-                    .b = b,
-                    .c = c,
-                    .bytes = fx_copy(fx, bytes),
-                });
+    fx_store(fx, (struct effect){
+                     .kind = FX_NOTE,
+                     .id = kind,
+                     .a = a,
+                     .b = b,
+                     .c = c,
+                     .bytes = fx_keep(fx, bytes),
+                 });
 }
 
 void fx_halt(struct fx *fx, uint64_t code, struct span why)
 {
-    fx_emit(fx, (struct effect){.kind = FX_HALT, .a = code, .bytes = fx_copy(fx, why)});
+    fx_store(fx, (struct effect){.kind = FX_HALT, .a = code, .bytes = fx_keep(fx, why)});
 }
 
 const char *in_kind_name(enum in_kind kind)

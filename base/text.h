@@ -1,6 +1,7 @@
 /* text.h - bounded printing without locale, printf or allocation surprises.
  *
- * A text writes into a caller's buffer, always ends it, and drops what does not fit (`cut` tells). */
+ * A text writes into a caller's buffer, always ends it, and drops what does not fit (`cut` tells).
+ */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
