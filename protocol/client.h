@@ -37,7 +37,7 @@
 #define CLIENT_HOSTS_MAX         64u
 #define CLIENT_REPLY_MAX         (16u << 20)  /* bytes of one frame of a server */
 #define CLIENT_AUTH_MAX          16u          /* auth packets that are kept */
-#define CLIENT_WATCH_MAX         1000000u     /* paths with watches */
+#define CLIENT_WATCH_MAX         1000000u     /* paths with watches; more are refused */
 #define CLIENT_SET_WATCHES_BYTES (128u << 10) /* of one setWatches packet */
 
 extern const struct process_ops client_ops;

@@ -36,14 +36,15 @@ struct client_config {
 };
 
 /* An op that was asked and is not answered. */
-struct client_op {
+struct client_call {
     uint64_t tag;
     int32_t op;
     int32_t xid;    /* once sent */
     int32_t flags;  /* addWatch: mode; removeWatches: type */
     bool keep_path; /* the path is needed when the reply comes */
     uint32_t kept_len;
-    uint8_t *kept; /* until it is sent the record, then the path if that is needed */
+    uint32_t path_at, path_len; /* the path within `kept` */
+    uint8_t *kept;              /* the record until it is sent, or the path until the reply */
 };
 
 struct client_ping {
@@ -88,7 +89,7 @@ struct client {
     uint64_t last_heard_us;
     uint32_t set_watches; /* replies that are still to come */
 
-    struct ring ops;     /* struct client_op in the order of asking */
+    struct ring ops;     /* struct client_call in the order of asking */
     uint64_t sent_count; /* so many from the front are sent */
     int32_t last_xid;
     struct ring pings; /* struct client_ping without reply */

@@ -51,8 +51,7 @@ static struct client_watch *client_watch_in(struct client_watch *chain, struct s
     return chain;
 }
 
-enum err client_watches_add(struct client_watches *watches, struct span path, enum watch_list list,
-                            uint64_t count_max)
+enum err client_watches_add(struct client_watches *watches, struct span path, enum watch_list list)
 {
     uint64_t key = hash_bytes(path, 0);
     struct client_watch *chain = sorted_find(&watches->table, key);
@@ -61,9 +60,6 @@ enum err client_watches_add(struct client_watches *watches, struct span path, en
     if (watch != NULL) {
         watch->bits |= 1u << list;
         return ERR_OK;
-    }
-    if (watches->count >= count_max) {
-        return ERR_LONG;
     }
     watch = mem_get(watches->mem, sizeof *watch + path.len);
     if (watch == NULL) {

@@ -17,9 +17,8 @@ struct client_watches {
 
 void client_watches_init(struct client_watches *watches, struct mem *mem);
 void client_watches_drop(struct client_watches *watches);
-/* Errors: ERR_MEMORY; ERR_LONG at `count_max` paths. */
-enum err client_watches_add(struct client_watches *watches, struct span path, enum watch_list list,
-                            uint64_t count_max);
+/* Errors: ERR_MEMORY. */
+enum err client_watches_add(struct client_watches *watches, struct span path, enum watch_list list);
 /* Take the lists in `bits` off `path`. */
 void client_watches_remove(struct client_watches *watches, struct span path, uint32_t bits);
 /* The lists that `path` is in, as bits. */
