@@ -19,7 +19,7 @@ struct quota {
     int64_t count_hard_limit;
 };
 
-/* "count=1,bytes=2", "count=1,bytes=-1=;byteHardLimit=5;countHardLimit=-1". Unknown keys are
+/* "count=1,bytes=2", "count=1,bytes=-1=;byteHardLimit=5". Unknown keys are
  * skipped. Errors: ERR_FORMAT. */
 enum err quota_parse(struct span text, struct quota *quota);
 void quota_write(struct bytes *out, const struct quota *quota);

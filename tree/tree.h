@@ -74,9 +74,9 @@ void tree_result_drop(struct tree_result *result);
 
 /* Do what `txn` says and remember its zxid. `result` is cleared first. Triggers lend from `txn` and
  * `result`.
- * Errors: ERR_MEMORY only; the tree is unchanged, except after a multi or a closeSession, which may
- * have been done in part. The caller stops the process: its memory is the state that everybody
- * relies on. */
+ * Errors: ERR_MEMORY only; the tree is unchanged, except by a multi, a closeSession, or where a
+ * quota is accounted: they may have been done in part. The caller stops the process: its memory is
+ * the state that everybody relies on. */
 enum err tree_apply(struct tree *tree, const struct txn *txn, struct tree_result *result);
 
 /* Set the text of /zookeeper/config (made when missing): mzxid = version, version -1, mtime =

@@ -1,0 +1,582 @@
+#include "tree/watch.h"
+
+#include "base/ensure.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/sorted.h"
+#include "tree/path.h"
+
+/* All watches of one path. */
+struct watch_place {
+    struct watch_place *same_hash;
+    uint64_t hash;
+    struct list watches; /* struct watch.of_place, by age */
+    uint32_t count;
+    uint32_t path_len;
+    uint8_t path[];
+};
+
+struct watch_owner {
+    struct list watches; /* struct watch.of_owner, by age */
+    uint64_t fired;      /* number of the last firing that named it */
+    uint32_t conn;
+    uint32_t count;
+};
+
+struct watch {
+    struct list of_place;
+    struct list of_owner;
+    struct watch *same_hash;
+    struct watch_place *place;
+    struct watch_owner *owner;
+    uint8_t modes;
+};
+
+struct watch_table {
+    struct mem *mem;
+    uint64_t seed;
+    struct map places;    /* hash of a path -> struct watch_place, chained */
+    struct map watches;   /* hash of path and connection -> struct watch, chained */
+    struct sorted owners; /* connection -> struct watch_owner */
+    uint64_t firing;
+    uint64_t place_count;
+    uint64_t bit_count;       /* as struct watch_counts.watches */
+    uint64_t recursive_count; /* watches with that mode */
+};
+
+struct watch_table *watch_make(struct mem *mem, uint64_t hash_seed)
+{
+    struct watch_table *table = mem_get_zero(mem, sizeof(*table));
+
+    if (table == NULL) {
+        return NULL;
+    }
+    table->mem = mem;
+    table->seed = hash_seed;
+    map_init(&table->places, mem, hash_seed);
+    map_init(&table->watches, mem, hash_seed);
+    sorted_init(&table->owners, mem);
+    return table;
+}
+
+void watch_drop(struct watch_table *table)
+{
+    uint64_t key;
+    void *value;
+
+    if (table == NULL) {
+        return;
+    }
+    while (sorted_seek(&table->owners, 0, &key, &value)) {
+        watch_remove_conn(table, (uint32_t)key);
+    }
+    sorted_drop(&table->owners);
+    map_drop(&table->watches);
+    map_drop(&table->places);
+    mem_put(table->mem, table, sizeof(*table));
+}
+
+/* -- finding -- */
+
+static uint64_t watch_hash(const struct watch_table *table, struct span path)
+{
+    return hash_bytes(path, table->seed);
+}
+
+static uint64_t watch_pair_hash(const struct watch_table *table, uint64_t path_hash, uint32_t conn)
+{
+    return hash_u64(path_hash + conn * UINT64_C(0x9e3779b97f4a7c15), table->seed);
+}
+
+static struct span watch_place_path(const struct watch_place *place)
+{
+    return span_make(place->path, place->path_len);
+}
+
+static struct watch_place *watch_find_place(const struct watch_table *table, struct span path,
+                                            uint64_t hash)
+{
+    struct watch_place *place = map_find(&table->places, hash);
+
+    while (place != NULL && !span_equal(watch_place_path(place), path)) {
+        place = place->same_hash;
+    }
+    return place;
+}
+
+static struct watch *watch_find(const struct watch_table *table, struct span path, uint32_t conn)
+{
+    uint64_t hash = watch_hash(table, path);
+    struct watch *watch = map_find(&table->watches, watch_pair_hash(table, hash, conn));
+
+    while (watch != NULL && !(watch->owner->conn == conn && watch->place->hash == hash &&
+                              span_equal(watch_place_path(watch->place), path))) {
+        watch = watch->same_hash;
+    }
+    return watch;
+}
+
+/* -- counting -- */
+
+/* How often a watch counts in the two tables of Apache. */
+static uint64_t watch_bits(uint32_t modes)
+{
+    return ((modes & WATCH_DATA) != 0 ? 1u : 0u) + ((modes & WATCH_CHILD) != 0 ? 1u : 0u) +
+           ((modes & WATCH_PERSISTENT) != 0 ? 2u : 0u) + ((modes & WATCH_RECURSIVE) != 0 ? 1u : 0u);
+}
+
+static void watch_set_modes(struct watch_table *table, struct watch *watch, uint32_t modes)
+{
+    table->bit_count += watch_bits(modes);
+    table->bit_count -= watch_bits(watch->modes);
+    table->recursive_count += (modes & WATCH_RECURSIVE) != 0 ? 1 : 0;
+    table->recursive_count -= (watch->modes & WATCH_RECURSIVE) != 0 ? 1 : 0;
+    watch->modes = (uint8_t)modes;
+}
+
+/* -- removing -- */
+
+static size_t watch_place_size(const struct watch_place *place)
+{
+    return offsetof(struct watch_place, path) + place->path_len;
+}
+
+static void watch_free_place(struct watch_table *table, struct watch_place *place)
+{
+    struct watch_place *first = map_find(&table->places, place->hash);
+
+    ENSURE(first != NULL && place->count == 0);
+    if (first == place && place->same_hash == NULL) {
+        (void)map_take(&table->places, place->hash);
+    } else if (first == place) {
+        /* Replacing needs no memory. */
+        ENSURE(map_put(&table->places, place->hash, place->same_hash) == ERR_OK);
+    } else {
+        while (first->same_hash != place) {
+            first = first->same_hash;
+        }
+        first->same_hash = place->same_hash;
+    }
+    table->place_count--;
+    mem_put(table->mem, place, watch_place_size(place));
+}
+
+static void watch_unhash(struct watch_table *table, struct watch *watch)
+{
+    uint64_t key = watch_pair_hash(table, watch->place->hash, watch->owner->conn);
+    struct watch *first = map_find(&table->watches, key);
+
+    ENSURE(first != NULL);
+    if (first == watch && watch->same_hash == NULL) {
+        (void)map_take(&table->watches, key);
+    } else if (first == watch) {
+        ENSURE(map_put(&table->watches, key, watch->same_hash) == ERR_OK);
+    } else {
+        while (first->same_hash != watch) {
+            first = first->same_hash;
+        }
+        first->same_hash = watch->same_hash;
+    }
+}
+
+static void watch_free_owner(struct watch_table *table, struct watch_owner *owner)
+{
+    (void)sorted_take(&table->owners, owner->conn);
+    mem_put(table->mem, owner, sizeof(*owner));
+}
+
+static void watch_free(struct watch_table *table, struct watch *watch)
+{
+    struct watch_place *place = watch->place;
+    struct watch_owner *owner = watch->owner;
+
+    watch_set_modes(table, watch, 0);
+    watch_unhash(table, watch);
+    list_take(&watch->of_place);
+    list_take(&watch->of_owner);
+    mem_put(table->mem, watch, sizeof(*watch));
+    place->count--;
+    owner->count--;
+    if (place->count == 0) {
+        watch_free_place(table, place);
+    }
+    if (owner->count == 0) {
+        watch_free_owner(table, owner);
+    }
+}
+
+/* -- adding -- */
+
+static struct watch_place *watch_make_place(struct watch_table *table, struct span path,
+                                            uint64_t hash)
+{
+    struct watch_place *place;
+
+    if (path.len > UINT32_MAX) {
+        return NULL;
+    }
+    place = mem_get(table->mem, offsetof(struct watch_place, path) + path.len);
+    if (place == NULL) {
+        return NULL;
+    }
+    *place = (struct watch_place){
+        .hash = hash, .same_hash = map_find(&table->places, hash), .path_len = (uint32_t)path.len};
+    list_init(&place->watches);
+    if (path.len > 0) {
+        memcpy(place->path, path.at, path.len);
+    }
+    if (map_put(&table->places, hash, place) != ERR_OK) {
+        mem_put(table->mem, place, watch_place_size(place));
+        return NULL;
+    }
+    table->place_count++;
+    return place;
+}
+
+static struct watch_owner *watch_make_owner(struct watch_table *table, uint32_t conn)
+{
+    struct watch_owner *owner = mem_get(table->mem, sizeof(*owner));
+
+    if (owner == NULL) {
+        return NULL;
+    }
+    *owner = (struct watch_owner){.conn = conn};
+    list_init(&owner->watches);
+    if (sorted_put(&table->owners, conn, owner) != ERR_OK) {
+        mem_put(table->mem, owner, sizeof(*owner));
+        return NULL;
+    }
+    return owner;
+}
+
+/* A watch without modes yet; place and owner exist. NULL when memory ran out. */
+static struct watch *watch_link(struct watch_table *table, struct watch_place *place,
+                                struct watch_owner *owner)
+{
+    uint64_t key = watch_pair_hash(table, place->hash, owner->conn);
+    struct watch *watch = mem_get(table->mem, sizeof(*watch));
+
+    if (watch == NULL) {
+        return NULL;
+    }
+    *watch =
+        (struct watch){.place = place, .owner = owner, .same_hash = map_find(&table->watches, key)};
+    if (map_put(&table->watches, key, watch) != ERR_OK) {
+        mem_put(table->mem, watch, sizeof(*watch));
+        return NULL;
+    }
+    list_push(&place->watches, &watch->of_place);
+    list_push(&owner->watches, &watch->of_owner);
+    place->count++;
+    owner->count++;
+    return watch;
+}
+
+static struct watch *watch_new(struct watch_table *table, struct span path, uint32_t conn)
+{
+    uint64_t hash = watch_hash(table, path);
+    struct watch_place *place = watch_find_place(table, path, hash);
+    struct watch_owner *owner = sorted_find(&table->owners, conn);
+    struct watch *watch = NULL;
+
+    if (place == NULL) {
+        place = watch_make_place(table, path, hash);
+    }
+    if (owner == NULL) {
+        owner = watch_make_owner(table, conn);
+    }
+    if (place != NULL && owner != NULL) {
+        watch = watch_link(table, place, owner);
+    }
+    if (watch == NULL && place != NULL && place->count == 0) {
+        watch_free_place(table, place);
+    }
+    if (watch == NULL && owner != NULL && owner->count == 0) {
+        watch_free_owner(table, owner);
+    }
+    return watch;
+}
+
+enum err watch_add(struct watch_table *table, uint32_t conn, struct span path, uint32_t modes)
+{
+    struct watch *watch = watch_find(table, path, conn);
+
+    ENSURE(conn > 0 && modes != 0);
+    if (watch == NULL) {
+        watch = watch_new(table, path, conn);
+        if (watch == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    watch_set_modes(table, watch, watch->modes | modes);
+    return ERR_OK;
+}
+
+/* -- firing -- */
+
+void watch_hits_init(struct watch_hits *hits, struct mem *mem)
+{
+    *hits = (struct watch_hits){.mem = mem};
+}
+
+void watch_hits_drop(struct watch_hits *hits)
+{
+    mem_put(hits->mem, hits->conns, hits->room * sizeof(*hits->conns));
+    *hits = (struct watch_hits){.mem = hits->mem};
+}
+
+static enum err watch_hits_reserve(struct watch_hits *hits, uint64_t more)
+{
+    uint64_t room = hits->room == 0 ? 16 : hits->room;
+    uint32_t *conns;
+
+    if (hits->room - hits->count >= more) {
+        return ERR_OK;
+    }
+    while (room < hits->count + more) {
+        room *= 2;
+    }
+    if (room > UINT32_MAX) {
+        return ERR_MEMORY;
+    }
+    conns = mem_grow(hits->mem, hits->conns, hits->room * sizeof(*conns), room * sizeof(*conns));
+    if (conns == NULL) {
+        return ERR_MEMORY;
+    }
+    hits->conns = conns;
+    hits->room = (uint32_t)room;
+    return ERR_OK;
+}
+
+static void watch_hit(struct watch_table *table, struct watch *watch, struct watch_hits *hits)
+{
+    struct watch_owner *owner = watch->owner;
+
+    if (owner->fired != table->firing) {
+        owner->fired = table->firing;
+        ENSURE(hits->count < hits->room);
+        hits->conns[hits->count++] = owner->conn;
+    }
+}
+
+/* Every watch of `place` with one of the modes `wanted`; one-shot ones are used up. The place may
+ * be gone afterwards. */
+static void watch_fire_place(struct watch_table *table, struct watch_place *place, uint32_t wanted,
+                             struct watch_hits *hits)
+{
+    uint32_t left = place->count;
+    struct list *link = place->watches.next;
+
+    for (; left > 0; left--) {
+        struct watch *watch = LIST_ITEM(link, struct watch, of_place);
+        uint32_t stays = watch->modes & ~(wanted & (WATCH_DATA | WATCH_CHILD));
+
+        link = link->next;
+        if ((watch->modes & wanted) == 0) {
+            continue;
+        }
+        watch_hit(table, watch, hits);
+        if (stays == 0) {
+            watch_free(table, watch);
+        } else {
+            watch_set_modes(table, watch, stays);
+        }
+    }
+}
+
+/* The path without its last part: "/a/b" -> "/a" -> "/" -> none. */
+static bool watch_go_up(struct span *path)
+{
+    if (path->len <= 1) {
+        return false;
+    }
+    *path = path_parent(*path);
+    return true;
+}
+
+/* Room for everybody who may be named, before anything is used up. */
+static enum err watch_reserve(struct watch_table *table, struct span path,
+                              const struct watch_place *place, struct watch_hits *hits)
+{
+    uint64_t most = place == NULL ? 0 : place->count;
+
+    while (table->recursive_count > 0 && watch_go_up(&path)) {
+        const struct watch_place *above = watch_find_place(table, path, watch_hash(table, path));
+
+        most += above == NULL ? 0 : above->count;
+    }
+    if (most > table->owners.count) {
+        most = table->owners.count; /* nobody is named twice */
+    }
+    return watch_hits_reserve(hits, most);
+}
+
+static void watch_fire_data(struct watch_table *table, struct span path, struct watch_hits *hits)
+{
+    struct watch_place *place = watch_find_place(table, path, watch_hash(table, path));
+
+    if (place != NULL) {
+        watch_fire_place(table, place, WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE, hits);
+    }
+    while (table->recursive_count > 0 && watch_go_up(&path)) {
+        place = watch_find_place(table, path, watch_hash(table, path));
+        if (place != NULL) {
+            watch_fire_place(table, place, WATCH_RECURSIVE, hits);
+        }
+    }
+}
+
+static void watch_fire_child(struct watch_table *table, struct span path, struct watch_hits *hits)
+{
+    struct watch_place *place = watch_find_place(table, path, watch_hash(table, path));
+
+    if (place != NULL) {
+        watch_fire_place(table, place, WATCH_CHILD | WATCH_PERSISTENT, hits);
+    }
+}
+
+enum err watch_fire(struct watch_table *table, enum zk_event event, struct span path,
+                    struct watch_hits *hits)
+{
+    struct watch_place *place;
+    enum err err;
+
+    hits->count = 0;
+    if (table->place_count == 0) {
+        return ERR_OK;
+    }
+    place = watch_find_place(table, path, watch_hash(table, path));
+    if (place == NULL && table->recursive_count == 0) {
+        return ERR_OK;
+    }
+    err = watch_reserve(table, path, place, hits);
+    if (err != ERR_OK) {
+        return err;
+    }
+    table->firing++;
+    if (event == EVENT_CHILDREN_CHANGED) {
+        watch_fire_child(table, path, hits);
+        return ERR_OK;
+    }
+    watch_fire_data(table, path, hits);
+    if (event == EVENT_DELETED) {
+        /* The same firing: who has been named above is not named again. */
+        watch_fire_child(table, path, hits);
+    }
+    return ERR_OK;
+}
+
+/* -- removing and checking by request -- */
+
+static uint32_t watch_type_modes(enum watch_type type)
+{
+    switch (type) {
+    case WATCH_TYPE_CHILDREN:
+        return WATCH_CHILD;
+    case WATCH_TYPE_DATA:
+        return WATCH_DATA;
+    case WATCH_TYPE_ANY:
+        return WATCH_DATA | WATCH_CHILD | WATCH_PERSISTENT | WATCH_RECURSIVE;
+    case WATCH_TYPE_PERSISTENT:
+        return WATCH_PERSISTENT;
+    case WATCH_TYPE_RECURSIVE:
+        return WATCH_RECURSIVE;
+    }
+    UNREACHABLE();
+}
+
+bool watch_check(const struct watch_table *table, uint32_t conn, struct span path,
+                 enum watch_type type)
+{
+    const struct watch *watch = watch_find(table, path, conn);
+
+    return watch != NULL && (watch->modes & watch_type_modes(type)) != 0;
+}
+
+bool watch_remove(struct watch_table *table, uint32_t conn, struct span path, enum watch_type type)
+{
+    struct watch *watch = watch_find(table, path, conn);
+    uint32_t gone = watch_type_modes(type);
+
+    if (watch == NULL || (watch->modes & gone) == 0) {
+        return false;
+    }
+    if ((watch->modes & ~gone) == 0) {
+        watch_free(table, watch);
+    } else {
+        watch_set_modes(table, watch, watch->modes & ~gone);
+    }
+    return true;
+}
+
+void watch_remove_conn(struct watch_table *table, uint32_t conn)
+{
+    struct watch_owner *owner = sorted_find(&table->owners, conn);
+    uint32_t left = owner == NULL ? 0 : owner->count;
+
+    for (; left > 0; left--) {
+        /* The last one takes the owner along. */
+        watch_free(table, LIST_ITEM(owner->watches.next, struct watch, of_owner));
+    }
+}
+
+/* -- looking -- */
+
+void watch_count(const struct watch_table *table, struct watch_counts *counts)
+{
+    *counts = (struct watch_counts){
+        .conns = table->owners.count, .paths = table->place_count, .watches = table->bit_count};
+}
+
+bool watch_conn_seek(const struct watch_table *table, uint32_t from, uint32_t *conn)
+{
+    uint64_t key;
+    void *value;
+
+    if (!sorted_seek(&table->owners, from, &key, &value)) {
+        return false;
+    }
+    *conn = (uint32_t)key;
+    return true;
+}
+
+const struct watch *watch_next_of_conn(const struct watch_table *table, uint32_t conn,
+                                       const struct watch *previous)
+{
+    const struct watch_owner *owner = sorted_find(&table->owners, conn);
+    struct list *link;
+
+    if (owner == NULL) {
+        return NULL;
+    }
+    link = previous == NULL ? owner->watches.next : previous->of_owner.next;
+    return link == &owner->watches ? NULL : LIST_ITEM(link, struct watch, of_owner);
+}
+
+struct span watch_path(const struct watch *watch)
+{
+    return watch_place_path(watch->place);
+}
+
+uint32_t watch_modes(const struct watch *watch)
+{
+    return watch->modes;
+}
+
+uint32_t watch_conn(const struct watch *watch)
+{
+    return watch->owner->conn;
+}
+
+const struct watch *watch_first_of_path(const struct watch *watch)
+{
+    return LIST_ITEM(watch->place->watches.next, struct watch, of_place);
+}
+
+const struct watch *watch_next_of_path(const struct watch *watch)
+{
+    struct list *link = watch->of_place.next;
+
+    return link == &watch->place->watches ? NULL : LIST_ITEM(link, struct watch, of_place);
+}
