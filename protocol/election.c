@@ -390,6 +390,12 @@ static void election_join_round(struct election *election, struct fx *fx, const 
     election_broadcast(election);
 }
 
+static bool election_is_same(const struct vote *a, const struct vote *b)
+{
+    return a->leader == b->leader && a->zxid == b->zxid && a->epoch == b->epoch &&
+           a->round == b->round;
+}
+
 /* Another server that is looking. False when its vote does not count. */
 static bool election_on_looking(struct election *election, struct fx *fx,
                                 struct election_slot *slot, const struct vote *vote)
@@ -409,6 +415,13 @@ static bool election_on_looking(struct election *election, struct fx *fx,
         election_broadcast(election);
     } else {
         election_keep_rival(election, vote);
+        if (slot->current.present && election_is_same(&slot->current.vote, vote) &&
+            election_is_better(election->ensemble.committed, &election->proposal, vote)) {
+            /* It repeats a vote that ours beats: ours was lost. (Apache waits for its own next
+             * notification, which each repetition puts off.) */
+            election_say(election, &election->proposal, election->round);
+            election_say_to(election, slot->sid);
+        }
     }
     slot->current = (struct ballot){.present = true, .state = VOTE_LOOKING, .vote = *vote};
     return true;
