@@ -1,0 +1,253 @@
+#include "sim/runner_in.h"
+
+#include "base/ensure.h"
+
+/* The calls that a guest makes, and what is recorded for the plot. */
+
+static struct run *run_of(struct guest_run *face)
+{
+    return (struct run *)(void *)face;
+}
+
+void guest_say(struct guest_run *face, enum guest_level level, uint32_t process, struct span words)
+{
+    struct run *run = run_of(face);
+    struct run_line line;
+
+    if (!face->telling) {
+        return;
+    }
+    line = (struct run_line){
+        .at_us = sim_now(run->sim),
+        .level = level,
+        .process = process,
+        .name = process == SIM_NONE ? "" : run_process_name(run, process),
+        .words = words,
+    };
+    if (run->options.tell != NULL) {
+        run->options.tell(run->options.context, &line);
+    }
+}
+
+void guest_set_state(struct guest_run *face, uint32_t process, uint32_t state)
+{
+    struct run *run = run_of(face);
+
+    ENSURE(state < face->guest->state_count);
+    if (process >= run->process_count || run->state[process] == state) {
+        return;
+    }
+    run->state[process] = state;
+    if (!run->down[process] && !run->paused[process]) {
+        run_record_state(run, process, state);
+    }
+    run_dirty(run);
+}
+
+uint32_t guest_state(const struct guest_run *face, uint32_t process)
+{
+    const struct run *run = (const struct run *)(const void *)face;
+
+    return process < run->process_count ? run->state[process] : 0;
+}
+
+void guest_mark(struct guest_run *face, uint32_t process, struct span words)
+{
+    struct run *run = run_of(face);
+
+    if (run->options.record) {
+        run_record_tick(run, process, GUEST_SAY_ROLE, words);
+    }
+}
+
+void guest_fail(struct guest_run *face, const char *check, struct span why)
+{
+    struct run *run = run_of(face);
+    char room[320];
+    struct text text;
+
+    if (face->telling) {
+        text_init(&text, room, sizeof(room));
+        text_str(&text, "VIOLATED: ");
+        text_str(&text, check);
+        text_str(&text, ": ");
+        text_span(&text, why);
+        guest_say(face, GUEST_SAY_FAULT, SIM_NONE, span_make(text.at, text.len));
+    }
+    sim_fail(run->sim, check, why);
+}
+
+/* ---- operations ---- */
+
+struct guest_op *run_op_begin(struct run *run, uint32_t process, uint32_t verb, struct span label,
+                              struct span words)
+{
+    struct guest_op *op = run_get(run, sizeof(*op));
+
+    if (op == NULL ||
+        !run_reserve(run, &run->ops, &run->op_room, run->op_count, sizeof(*run->ops))) {
+        return NULL;
+    }
+    *op = (struct guest_op){
+        .tag = run->op_count + 1,
+        .process = process,
+        .verb = verb,
+        .label = label,
+        .words = words,
+        .begin_us = sim_now(run->sim),
+        .end_us = UINT64_MAX,
+    };
+    run->ops[run->op_count++] = op;
+    return op;
+}
+
+struct guest_op *guest_op_begin(struct guest_run *face, uint32_t process, struct span words)
+{
+    struct run *run = run_of(face);
+
+    return run_op_begin(run, process, UINT32_MAX, (struct span){0}, arena_copy(&run->arena, words));
+}
+
+struct guest_op *guest_op_find(struct guest_run *face, uint64_t tag)
+{
+    struct run *run = run_of(face);
+
+    return tag == 0 || tag > run->op_count ? NULL : run->ops[tag - 1];
+}
+
+static void tell_op(struct run *run, const struct guest_op *op, struct span result)
+{
+    static const char *const fates[] = {"open", "acknowledged", "failed", "fate unknown"};
+    const struct guest *guest = run->scenario->guest;
+    bool writes = op->verb != UINT32_MAX && guest->verbs[op->verb].writes;
+    char room[360];
+    struct text text;
+
+    if (!run->face.telling) {
+        return;
+    }
+    text_init(&text, room, sizeof(room));
+    if (op->label.len > 0) {
+        text_span(&text, op->label);
+        text_str(&text, ": ");
+    }
+    text_span(&text, op->words);
+    text_str(&text, ": ");
+    text_str(&text, fates[op->fate]);
+    text_str(&text, " after ");
+    scenario_print_time(&text, (int64_t)(op->end_us - op->begin_us));
+    if (result.len > 0) {
+        text_str(&text, ", ");
+        text_span(&text, result);
+    }
+    /* Reads only where somebody gave them a name. */
+    guest_say(&run->face, writes || op->label.len > 0 ? GUEST_SAY_CLIENT : GUEST_SAY_DETAIL,
+              op->process, span_make(text.at, text.len));
+}
+
+void guest_op_end(struct guest_run *face, uint64_t tag, enum guest_fate fate, struct span result)
+{
+    struct run *run = run_of(face);
+    struct guest_op *op = guest_op_find(face, tag);
+
+    if (op == NULL || op->fate != GUEST_OP_OPEN || fate == GUEST_OP_OPEN) {
+        return;
+    }
+    op->fate = fate;
+    op->end_us = sim_now(run->sim);
+    tell_op(run, op, result);
+    run_dirty(run);
+}
+
+/* ---- what the plot needs ---- */
+
+void run_record_state(struct run *run, uint32_t process, uint32_t state)
+{
+    struct run_record *record = &run->record;
+    uint64_t now = sim_now(run->sim);
+
+    if (!run->options.record || !run_reserve(run, &record->bars, &run->bar_room, record->bar_count,
+                                             sizeof(*record->bars))) {
+        return;
+    }
+    for (uint32_t i = record->bar_count; i-- > 0;) {
+        if (record->bars[i].process == process) {
+            if (record->bars[i].to_us == UINT64_MAX) {
+                record->bars[i].to_us = now;
+            }
+            break;
+        }
+    }
+    record->bars[record->bar_count++] =
+        (struct run_bar){.process = process, .state = state, .from_us = now, .to_us = UINT64_MAX};
+}
+
+void run_record_arrow(struct run *run, const struct sim_event *event)
+{
+    struct run_record *record = &run->record;
+
+    if (event->record == NULL || !event->record->essential || event->peer == SIM_NONE ||
+        !run_reserve(run, &record->arrows, &run->arrow_room, record->arrow_count,
+                     sizeof(*record->arrows))) {
+        return;
+    }
+    record->arrows[record->arrow_count++] = (struct run_arrow){
+        .from = event->process,
+        .to = event->peer,
+        .sent_us = event->now_us,
+        .due_us = event->arrival_us,
+        .name = event->record->name,
+    };
+}
+
+void run_record_tick(struct run *run, uint32_t process, enum guest_level level, struct span words)
+{
+    struct run_record *record = &run->record;
+    struct run_tick *tick;
+    struct text text;
+
+    if (!run->options.record || !run_reserve(run, &record->ticks, &run->tick_room,
+                                             record->tick_count, sizeof(*record->ticks))) {
+        return;
+    }
+    tick = &record->ticks[record->tick_count++];
+    *tick = (struct run_tick){.process = process, .at_us = sim_now(run->sim), .level = level};
+    text_init(&text, tick->words, sizeof(tick->words));
+    text_span(&text, words);
+}
+
+void run_record_cut(struct run *run, uint32_t from, uint32_t to, bool cut)
+{
+    struct run_record *record = &run->record;
+    uint64_t now = sim_now(run->sim);
+
+    if (!run->options.record) {
+        return;
+    }
+    for (uint32_t i = record->cut_count; i-- > 0;) {
+        struct run_cut *last = &record->cuts[i];
+
+        if (last->from == from && last->to == to && last->to_us == UINT64_MAX) {
+            last->to_us = cut ? UINT64_MAX : now;
+            return;
+        }
+    }
+    if (cut &&
+        run_reserve(run, &record->cuts, &run->cut_room, record->cut_count, sizeof(*record->cuts))) {
+        record->cuts[record->cut_count++] =
+            (struct run_cut){.from = from, .to = to, .from_us = now, .to_us = UINT64_MAX};
+    }
+}
+
+void run_record_end(struct run *run)
+{
+    struct run_record *record = &run->record;
+    uint64_t now = sim_now(run->sim);
+
+    for (uint32_t i = 0; i < record->bar_count; i++) {
+        record->bars[i].to_us = record->bars[i].to_us == UINT64_MAX ? now : record->bars[i].to_us;
+    }
+    for (uint32_t i = 0; i < record->cut_count; i++) {
+        record->cuts[i].to_us = record->cuts[i].to_us == UINT64_MAX ? now : record->cuts[i].to_us;
+    }
+}
