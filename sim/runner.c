@@ -8,7 +8,7 @@
 
 void *run_get(struct run *run, size_t size)
 {
-    void *at = mem_get_zero(&run->arena.mem, size);
+    void *at = mem_get_zero(&run->pile.mem, size);
 
     if (at == NULL) {
         run->failed = true;
@@ -29,7 +29,7 @@ bool run_reserve(struct run *run, void *array, uint32_t *room, uint32_t count, s
         return true;
     }
     memcpy(&old, array, sizeof(old));
-    grown = mem_grow(&run->arena.mem, old, *room * item, more * item);
+    grown = mem_grow(&run->pile.mem, old, *room * item, more * item);
     if (grown == NULL) {
         run->failed = true;
         return false;
@@ -46,7 +46,7 @@ struct run *run_make(const struct scenario *scenario)
     ENSURE(scenario->error_count == 0);
     if (run != NULL) {
         run->scenario = scenario;
-        arena_init(&run->arena);
+        pile_init(&run->pile);
     }
     return run;
 }
@@ -56,7 +56,7 @@ void run_drop(struct run *run)
     if (run == NULL) {
         return;
     }
-    arena_drop(&run->arena);
+    pile_drop(&run->pile);
     free(run);
 }
 
@@ -100,7 +100,7 @@ static bool set_up_face(struct run *run)
     run->face = (struct guest_run){
         .sim = run->sim,
         .state = run_get(run, guest->state_bytes + 16),
-        .mem = &run->arena.mem,
+        .mem = &run->pile.mem,
         .seed = run->options.seed,
         .telling = run->options.tell != NULL,
         .guest = guest,
@@ -476,10 +476,10 @@ static void judge(const struct run *run, struct run_report *report)
 static void reset(struct run *run, const struct run_options *options)
 {
     const struct scenario *scenario = run->scenario;
-    struct arena arena = run->arena;
+    struct pile pile = run->pile;
 
-    arena_clear(&arena);
-    *run = (struct run){.scenario = scenario, .options = *options, .arena = arena};
+    pile_clear(&pile);
+    *run = (struct run){.scenario = scenario, .options = *options, .pile = pile};
 }
 
 void run_play(struct run *run, const struct run_options *options, struct run_report *report)

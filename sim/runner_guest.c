@@ -105,7 +105,7 @@ struct guest_op *guest_op_begin(struct guest_run *face, uint32_t process, struct
 {
     struct run *run = run_of(face);
 
-    return run_op_begin(run, process, UINT32_MAX, (struct span){0}, arena_copy(&run->arena, words));
+    return run_op_begin(run, process, UINT32_MAX, (struct span){0}, pile_copy(&run->pile, words));
 }
 
 struct guest_op *guest_op_find(struct guest_run *face, uint64_t tag)

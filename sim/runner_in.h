@@ -53,7 +53,7 @@ struct run {
     struct guest_run face; /* first: what the guest sees */
     const struct scenario *scenario;
     struct run_options options;
-    struct arena arena; /* of one play */
+    struct pile pile; /* of one play */
     struct sim *sim;
     struct guest_value *options_given;
     uint32_t server_count, client_count, process_count;
@@ -101,7 +101,7 @@ struct run {
 /* ---- memory ---- */
 /* Zeroed, for the play; NULL ends the world with a defect. */
 void *run_get(struct run *run, size_t size);
-/* Grow an array of the arena by doubling; false when memory ran out. */
+/* Grow an array of the pile by doubling; false when memory ran out. */
 bool run_reserve(struct run *run, void *array, uint32_t *room, uint32_t count, size_t item);
 
 /* ---- roles and values: runner_role.c ---- */

@@ -201,7 +201,7 @@ static struct span with_round(struct run *run, struct span text, uint64_t round)
     }
     text_init(&number, room, sizeof(room));
     text_u64(&number, round);
-    bytes_init(&out, &run->arena.mem);
+    bytes_init(&out, &run->pile.mem);
     for (size_t i = 0; i < text.len; i++) {
         if (text.at[i] == '$' && i + 1 < text.len && text.at[i + 1] == 'n') {
             bytes_raw(&out, room, number.len);

@@ -9,8 +9,8 @@
 #define SIM_SCENARIO_H
 
 #include "base/bytes.h"
-#include "sim/arena.h"
 #include "sim/guest.h"
+#include "sim/pile.h"
 
 #define SCN_FILE_MAX     (1u << 20) /* bytes of one file */
 #define SCN_LINES_MAX    20000u
@@ -211,7 +211,7 @@ struct scn_problem {
 };
 
 struct scenario {
-    struct arena arena;
+    struct pile pile;
     const char *file;
     const struct guest *guest;
     struct scn_line *lines;

@@ -443,7 +443,7 @@ static bool server_names(struct scn_parse *parse)
     }
     parse->line = NULL;
     for (uint32_t i = 0; i < GUEST_PROCESS_MAX && guest->server_name(values, i, name); i++) {
-        struct span copy = arena_copy(&scenario->arena, span_text(name));
+        struct span copy = pile_copy(&scenario->pile, span_text(name));
 
         if (copy.len == 0) {
             parse->failed = true;
@@ -576,7 +576,7 @@ static enum err scenario_open(const char *file, struct scenario **scenario)
     if (made == NULL) {
         return ERR_MEMORY;
     }
-    arena_init(&made->arena);
+    pile_init(&made->pile);
     made->file = file;
     *scenario = made;
     return ERR_OK;
@@ -595,7 +595,7 @@ static enum err parse_once(const char *file, struct span text, const struct gues
     }
     parse.scenario = *scenario;
     (*scenario)->guest = guests[0];
-    copy = arena_copy(&(*scenario)->arena, text);
+    copy = pile_copy(&(*scenario)->pile, text);
     if (text.len > SCN_FILE_MAX) {
         scn_wrong(&parse, 1, "expected at most 1 MiB", (struct span){0});
     } else if (copy.at == NULL) {
@@ -657,6 +657,6 @@ void scenario_drop(struct scenario *scenario)
     if (scenario == NULL) {
         return;
     }
-    arena_drop(&scenario->arena);
+    pile_drop(&scenario->pile);
     free(scenario);
 }

@@ -109,7 +109,7 @@ struct span scn_words(struct scn_parse *parse, uint32_t from, uint32_t to)
 {
     struct bytes out;
 
-    bytes_init(&out, &parse->scenario->arena.mem);
+    bytes_init(&out, &parse->scenario->pile.mem);
     scn_print_tokens(parse->line, from, to, &out);
     if (out.failed) {
         parse->failed = true;

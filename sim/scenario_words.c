@@ -6,7 +6,7 @@
 
 void *scn_get(struct scn_parse *parse, size_t size)
 {
-    void *at = mem_get_zero(&parse->scenario->arena.mem, size);
+    void *at = mem_get_zero(&parse->scenario->pile.mem, size);
 
     if (at == NULL) {
         parse->failed = true;
