@@ -68,7 +68,8 @@ typedef void sim_call(struct sim *sim, void *context, uint64_t argument);
 void sim_schedule(struct sim *sim, uint64_t due_us, sim_call *fn, void *context, uint64_t argument);
 /* Handle the next event; false when there is none, or its time is past `until_us` (time then is until_us). */
 bool sim_next(struct sim *sim, uint64_t until_us);
-/* All events up to and including until_us; stops early once sim_stop was called. */
+/* All events up to and including until_us; stops early once sim_stop was called (sim_next then
+ * returns false; the next sim_run goes on). */
 void sim_run(struct sim *sim, uint64_t until_us);
 void sim_stop(struct sim *sim);
 
@@ -180,6 +181,20 @@ void sim_add_tap(struct sim *sim, uint32_t mask, sim_tap *tap, void *context);
 /* How the next crash by verdict treats the disk (default SIM_KILL). */
 void sim_crash_verdict_kind(struct sim *sim, enum sim_crash_kind kind);
 
+/* ---- names for trace lines ---- */
+struct sim_note {
+    uint32_t kind;                 /* of FX_NOTE */
+    const char *word;              /* "elected" */
+    const char *a, *b, *c, *bytes; /* names of the fields; NULL or "" when unused. Fields whose name
+                                      ends in zxid, epoch, session, hash or digest print in hexadecimal */
+    bool role;                     /* worth a line at level roles */
+};
+/* The table (constant, lent for the life of the world) of the notes that processes emit. */
+void sim_set_notes(struct sim *sim, const struct sim_note *notes, uint32_t count);
+/* Change the level during a run; what happens in the world does not depend on it. Connections opened
+ * without any use for records show bytes instead of records later on. */
+void sim_set_trace(struct sim *sim, enum sim_trace level);
+
 /* ---- results ---- */
 struct sim_counts {
     uint64_t events, inputs, messages, message_bytes, syncs, crashes;
@@ -187,6 +202,9 @@ struct sim_counts {
 void sim_get_counts(const struct sim *sim, struct sim_counts *counts);
 /* Rolling xxHash over every input and effect so far. */
 uint64_t sim_fingerprint(const struct sim *sim);
+/* A sum of the logical state: every process that has a digest, its files, what is on its way; times
+ * relative to now. Equal sums count as the same state in an exploration. */
+uint64_t sim_digest(const struct sim *sim);
 /* A checker's finding; the first one is kept, the world stops. `check` is a constant name. */
 void sim_fail(struct sim *sim, const char *check, struct span why);
 struct sim_finding {
