@@ -1,7 +1,7 @@
 /* digest.h - a rolling sum over the logical content of a state, for finding duplicates.
  *
- * `process_ops.digest` feeds numbers and bytes in a fixed order; two states with equal sums count as
- * the same state in an exploration. Never feed a pointer, padding, or an order that depends on
+ * `process_ops.digest` feeds numbers and bytes in a fixed order; two states with equal sums count
+ * as the same state in an exploration. Never feed a pointer, padding, or an order that depends on
  * history; feed deadlines relative to now. */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H

@@ -16,7 +16,8 @@
 #define ARENA_BYTES_LEAST (1ull << 28)
 #define ARENA_COUNT       8u
 #define ARENA_PAGE        4096u
-#define ARENA_KEEP_BYTES  (64ull << 20) /* resident memory of one region that a closed world may keep */
+#define ARENA_KEEP_BYTES \
+    (64ull << 20) /* resident memory of one region that a closed world may keep */
 
 /* Free for applications under AddressSanitizer and MemorySanitizer as well. */
 static const uint64_t arena_bases[2] = {0x510000000000u, 0x530000010000u};
@@ -136,8 +137,8 @@ static void *arena_get(struct mem *mem, size_t size)
     return at;
 }
 
-struct mem *arena_add(struct arena *arena, uint32_t index, uint8_t fill,
-                      arena_exhausted *exhausted, void *context)
+struct mem *arena_add(struct arena *arena, uint32_t index, uint8_t fill, arena_exhausted *exhausted,
+                      void *context)
 {
     struct arena_room *room = arena_room_at(arena, index);
     struct mem *mem;

@@ -18,14 +18,14 @@ struct arena;
 /* Called when a process asks for more than it may have; may not return. */
 typedef void arena_exhausted(void *context);
 
-/* An arena nobody uses, its world region empty; `elsewhere` takes it from the second base. NULL when
- * the system gives no address space. */
+/* An arena nobody uses, its world region empty; `elsewhere` takes it from the second base. NULL
+ * when the system gives no address space. */
 struct arena *arena_open(bool elsewhere, uint64_t process_bytes, uint8_t fill);
 void arena_close(struct arena *arena, uint32_t process_count);
 struct mem *arena_world_mem(struct arena *arena);
 /* The empty memory of process `index`; NULL when the address space is used up. */
-struct mem *arena_add(struct arena *arena, uint32_t index, uint8_t fill,
-                      arena_exhausted *exhausted, void *context);
+struct mem *arena_add(struct arena *arena, uint32_t index, uint8_t fill, arena_exhausted *exhausted,
+                      void *context);
 /* Forget everything in it and fill what was used: the process crashed. */
 void arena_reset(struct arena *arena, uint32_t index, uint8_t fill);
 

@@ -3,8 +3,9 @@
  *     mono(now) = base_mono + (now - base) * (1,000,000 + rate_ppm) / 1,000,000
  *     wall(now) = base_wall + (mono(now) - base_mono)
  *
- * Each process starts its monotonic clock somewhere else, so that one who compares those of two hosts
- * is found out. Changing the offset moves the wall clock by the difference; what it drifted stays. */
+ * Each process starts its monotonic clock somewhere else, so that one who compares those of two
+ * hosts is found out. Changing the offset moves the wall clock by the difference; what it drifted
+ * stays. */
 #include "base/ensure.h"
 #include "sim/world.h"
 
@@ -25,8 +26,8 @@ uint64_t sim_clock_mono(const struct sim_process *p, uint64_t now_us)
     uint64_t passed_us = now_us - p->base_us;
 
     if (p->clock.rate_ppm != 0) {
-        passed_us = (uint64_t)((clock_wide)passed_us * (CLOCK_MILLION + p->clock.rate_ppm) /
-                               CLOCK_MILLION);
+        passed_us =
+            (uint64_t)((clock_wide)passed_us * (CLOCK_MILLION + p->clock.rate_ppm) / CLOCK_MILLION);
     }
     return p->base_mono_us + passed_us;
 }
@@ -53,7 +54,7 @@ uint64_t sim_clock_due(const struct sim_process *p, uint64_t mono_us)
         ahead_us = ((clock_wide)(mono_us - p->base_mono_us) * CLOCK_MILLION + rate - 1) / rate;
     }
     return ahead_us > (clock_wide)(UINT64_MAX - 1 - p->base_us) ? UINT64_MAX
-                                                               : p->base_us + (uint64_t)ahead_us;
+                                                                : p->base_us + (uint64_t)ahead_us;
 }
 
 void sim_set_clock(struct sim *sim, uint32_t process, const struct sim_clock *clock)

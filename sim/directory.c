@@ -1,4 +1,5 @@
-/* The directory of a disk: files by directory and name, and changes of it that are not durable yet. */
+/* The directory of a disk: files by directory and name, and changes of it that are not durable yet.
+ */
 #include "base/ensure.h"
 #include "sim/world.h"
 
@@ -93,8 +94,7 @@ void sim_file_link(struct sim *sim, struct sim_store *disk, struct sim_file *fil
         disk->files = grown;
         disk->room = room;
     }
-    memmove(&disk->files[at + 1], &disk->files[at],
-            (disk->count - at) * sizeof(struct sim_file *));
+    memmove(&disk->files[at + 1], &disk->files[at], (disk->count - at) * sizeof(struct sim_file *));
     disk->files[at] = file;
     disk->count++;
     file->linked = true;
@@ -108,8 +108,7 @@ void sim_file_unlink(struct sim_store *disk, struct sim_file *file)
 
     ENSURE(file->linked && disk->files[at] == file);
     disk->count--;
-    memmove(&disk->files[at], &disk->files[at + 1],
-            (disk->count - at) * sizeof(struct sim_file *));
+    memmove(&disk->files[at], &disk->files[at + 1], (disk->count - at) * sizeof(struct sim_file *));
     disk->last = NULL;
     file->linked = false;
     file->refs--;

@@ -1,9 +1,9 @@
 /* The disk of a process: files as the process sees them, and what is not durable yet.
  *
- * The model is the write list of SQLite's crash tests. What a process reads is always the newest; each
- * file remembers its writes that no finished sync covers, oldest first, each with what is needed to undo
- * it. A crash decides about each of them (loss.c). Completions come in order within a lane: one lane for
- * changes and syncs, one for reads. */
+ * The model is the write list of SQLite's crash tests. What a process reads is always the newest;
+ * each file remembers its writes that no finished sync covers, oldest first, each with what is
+ * needed to undo it. A crash decides about each of them (loss.c). Completions come in order within
+ * a lane: one lane for changes and syncs, one for reads. */
 #include "base/ensure.h"
 #include "sim/world.h"
 
@@ -265,9 +265,8 @@ static void disk_move(struct sim *sim, struct sim_process *p, const struct effec
         err = ERR_NO_SPACE;
     }
     if (err == ERR_OK && !(effect->kind == FX_RENAME && span_equal(to, effect->name))) {
-        struct sim_file *old = effect->kind == FX_RENAME
-                                   ? sim_file_find(disk, (enum file_dir)effect->id, to)
-                                   : file;
+        struct sim_file *old =
+            effect->kind == FX_RENAME ? sim_file_find(disk, (enum file_dir)effect->id, to) : file;
 
         move = sim_ring_push(sim, &disk->moves);
         move->kind = effect->kind;

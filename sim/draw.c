@@ -1,8 +1,8 @@
 /* Keyed draws: what is drawn depends on what it is for, not on what was drawn before.
  *
- * The nth occurrence of a key is counted in a table of cells by hash. Two keys that share a cell share its
- * count, so deleting a message can move the draws of one in 8,192 others; in return a count costs one
- * access and the table never grows. */
+ * The nth occurrence of a key is counted in a table of cells by hash. Two keys that share a cell
+ * share its count, so deleting a message can move the draws of one in 8,192 others; in return a
+ * count costs one access and the table never grows. */
 #include "base/rand.h"
 #include "sim/world.h"
 

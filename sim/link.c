@@ -103,14 +103,13 @@ void sim_fate_stream(struct sim *sim, uint32_t from, uint32_t to, uint64_t key, 
     }
     if (len > 1 && sim_draw_ppm(sim, sim_draw_more(base, DRAW_CHOP), link->chop_ppm)) {
         fate->chop_at = sim_draw_range(sim, sim_draw_more(base, DRAW_CHOP_AT), 1, len - 1);
-        fate->chop_delay_us = sim_draw_range(sim, sim_draw_more(base, DRAW_CHOP_DELAY), 0,
-                                             link->delay_max_us);
+        fate->chop_delay_us =
+            sim_draw_range(sim, sim_draw_more(base, DRAW_CHOP_DELAY), 0, link->delay_max_us);
     }
     fate->reset = sim_draw_ppm(sim, sim_draw_more(base, DRAW_RESET), link->reset_ppm);
 }
 
-void sim_fate_post(struct sim *sim, uint32_t from, uint32_t to, uint64_t key,
-                   struct sim_fate *fate)
+void sim_fate_post(struct sim *sim, uint32_t from, uint32_t to, uint64_t key, struct sim_fate *fate)
 {
     const struct sim_link *link = &sim_pair_at(sim, from, to)->link;
     uint64_t base = 0;

@@ -1,12 +1,12 @@
 /* What a crash leaves on a disk.
  *
- *     KILL    the machine lives: of each file, a drawn prefix of the writes that were not durable is
- *             kept (all without a seed); they are as little durable as before
- *     POWER   each write is kept, torn or lost on its own; changes of the directory are kept up to
- *             a drawn one, as a journal keeps them; a file that was never synced may vanish
+ *     KILL    the machine lives: of each file, a drawn prefix of the writes that were not durable
+ * is kept (all without a seed); they are as little durable as before POWER   each write is kept,
+ * torn or lost on its own; changes of the directory are kept up to a drawn one, as a journal keeps
+ * them; a file that was never synced may vanish
  *
- * Writes are undone from the newest back to the durable state, their bytes set aside, and those that
- * survive are done again, so that a hole in the middle reads as zeros. */
+ * Writes are undone from the newest back to the durable state, their bytes set aside, and those
+ * that survive are done again, so that a hole in the middle reads as zeros. */
 #include "base/ensure.h"
 #include "sim/world.h"
 
@@ -164,8 +164,8 @@ static void loss_moves(struct sim *sim, struct sim_process *p, enum sim_crash_ki
 
         kept = sim->options.seed == 0 ? count : sim_draw_range(sim, draw, 0, count);
     } else {
-        while (kept < count &&
-               sim_draw_ppm(sim, sim_draw_next(sim, DRAW_KEEP, p->index, kept), disk->set.keep_ppm)) {
+        while (kept < count && sim_draw_ppm(sim, sim_draw_next(sim, DRAW_KEEP, p->index, kept),
+                                            disk->set.keep_ppm)) {
             kept++;
         }
     }

@@ -17,7 +17,8 @@ static enum sim_verdict process_tell(struct sim *sim, enum sim_at at, uint32_t p
 }
 
 /* ---- steps ---- */
-/* What an input is worth in the fingerprint. Bytes of streams and datagrams were mixed in as effects. */
+/* What an input is worth in the fingerprint. Bytes of streams and datagrams were mixed in as
+ * effects. */
 static uint64_t process_content(const struct input *in)
 {
     switch (in->kind) {
@@ -128,9 +129,8 @@ void sim_give(struct sim *sim, struct sim_process *p, struct input *in, bool of_
 {
     if (!sim_takes_input(p)) {
         bool data = in->kind == IN_DATA;
-        struct sim_parcel *parcel =
-            sim_parcel_make(sim, data ? PARCEL_DATA : PARCEL_DONE, p->index,
-                            data ? in->data.span : span_make(NULL, 0));
+        struct sim_parcel *parcel = sim_parcel_make(sim, data ? PARCEL_DATA : PARCEL_DONE, p->index,
+                                                    data ? in->data.span : span_make(NULL, 0));
 
         ENSURE(data || in->kind == IN_DONE);
         parcel->tag = data ? in->data.tag : in->done.tag;
@@ -193,8 +193,7 @@ void sim_replace_done(struct sim *sim, struct sim_process *p, enum err err)
         return;
     }
     if (tag != 0 || err != ERR_OK) {
-        struct sim_parcel *parcel =
-            sim_parcel_make(sim, PARCEL_DONE, p->index, span_make(NULL, 0));
+        struct sim_parcel *parcel = sim_parcel_make(sim, PARCEL_DONE, p->index, span_make(NULL, 0));
 
         parcel->tag = tag;
         parcel->err = err;

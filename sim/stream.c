@@ -5,9 +5,9 @@
  *     bytes both ways, first in, first out
  *     END (orderly) or RESET                IN_CLOSED at the other end
  *
- * An end is `open` while its process regards the number as in use. When both are shut the connection
- * is gone with whatever was on its way. A `vanished` end belongs to a host that died without a word:
- * who sends there is reset once the host is back, or after SIM_FATAL_US. */
+ * An end is `open` while its process regards the number as in use. When both are shut the
+ * connection is gone with whatever was on its way. A `vanished` end belongs to a host that died
+ * without a word: who sends there is reset once the host is back, or after SIM_FATAL_US. */
 #include "base/ensure.h"
 #include "sim/world.h"
 
@@ -136,8 +136,8 @@ static void conn_drop(struct sim *sim, struct sim_conn *conn)
     sim->conn_free = conn->index;
 }
 
-static void end_open(struct sim *sim, struct sim_conn *conn, uint32_t side,
-                     struct sim_process *p, uint32_t number)
+static void end_open(struct sim *sim, struct sim_conn *conn, uint32_t side, struct sim_process *p,
+                     uint32_t number)
 {
     struct sim_end *end = &conn->ends[side];
 
@@ -177,8 +177,7 @@ static uint32_t stream_port(struct span address, struct span *host)
     while (at > 0 && address.at[at - 1] != ':') {
         at--;
     }
-    if (at == 0 ||
-        text_parse_u64(span_make(address.at + at, address.len - at), &port) != ERR_OK ||
+    if (at == 0 || text_parse_u64(span_make(address.at + at, address.len - at), &port) != ERR_OK ||
         port > UINT16_MAX) {
         return 0;
     }
@@ -190,7 +189,8 @@ void sim_stream_listen(struct sim *sim, struct sim_process *p, const struct effe
 {
     struct span host;
     uint32_t port = stream_port(effect->bytes, &host);
-    struct sim_parcel *parcel = sim_parcel_make(sim, PARCEL_LISTENING, p->index, span_make(NULL, 0));
+    struct sim_parcel *parcel =
+        sim_parcel_make(sim, PARCEL_LISTENING, p->index, span_make(NULL, 0));
 
     parcel->id = effect->id;
     parcel->err = port == 0 ? ERR_FORMAT : ERR_OK;
@@ -206,8 +206,7 @@ void sim_stream_listen(struct sim *sim, struct sim_process *p, const struct effe
         parcel->err = ERR_RANGE;
     }
     if (parcel->err == ERR_OK) {
-        p->listeners[p->listener_count++] =
-            (struct sim_listener){.id = effect->id, .port = port};
+        p->listeners[p->listener_count++] = (struct sim_listener){.id = effect->id, .port = port};
     }
     sim_parcel_send(sim, parcel, sim->now_us);
 }
@@ -246,7 +245,8 @@ void sim_stream_dial(struct sim *sim, struct sim_process *p, const struct effect
     struct sim_conn *conn;
 
     if (effect->id >= CONN_ACCEPTED || numbers_find(&p->numbers, effect->id) != NULL) {
-        sim_fault(sim, p->index, "step contract", span_text("a dialed connection number is in use"));
+        sim_fault(sim, p->index, "step contract",
+                  span_text("a dialed connection number is in use"));
         return;
     }
     conn = conn_make(sim);
@@ -353,10 +353,10 @@ void sim_stream_opened(struct sim *sim, struct sim_conn *conn, uint32_t side)
     stream_address(&acceptor, side == 0 ? conn->host : p->name, conn->port);
     in.opened.conn = end->number;
     in.opened.listener = end->listener;
-    in.opened.peer = side == 0 ? span_make(acceptor.at, acceptor.len)
-                               : span_make(dialer.at, dialer.len);
-    in.opened.local = side == 0 ? span_make(dialer.at, dialer.len)
-                                : span_make(acceptor.at, acceptor.len);
+    in.opened.peer =
+        side == 0 ? span_make(acceptor.at, acceptor.len) : span_make(dialer.at, dialer.len);
+    in.opened.local =
+        side == 0 ? span_make(dialer.at, dialer.len) : span_make(acceptor.at, acceptor.len);
     in.opened.subject = span_make(NULL, 0);
     sim_step(sim, p, &in, NULL);
 }

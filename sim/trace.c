@@ -1,10 +1,11 @@
-/* Trace lines: fixed columns, built from name tables and numbers, so that wording cannot break a test.
+/* Trace lines: fixed columns, built from name tables and numbers, so that wording cannot break a
+ * test.
  *
  *     time         process  what       peer     name and fields
  *     12.345678    s1       send       s2       PROPOSAL zxid=0x100000001 len=40
  *
- * Level roles has life and death and the notes marked `role`; messages adds every note and the essential
- * records that are sent; full adds every record, input and effect. */
+ * Level roles has life and death and the notes marked `role`; messages adds every note and the
+ * essential records that are sent; full adds every record, input and effect. */
 #include "base/ensure.h"
 #include "sim/world.h"
 

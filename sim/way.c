@@ -4,14 +4,15 @@
  *       |  done    | offered, |  on its way              |
  *                    not taken  [segment][segment][ ... ]
  *
- * Only the first segment has an entry in the event queue. Bytes are copied once, at the send; what is
- * delivered is a span into the buffer. A codec, where one is used, looks at the bytes in place. */
+ * Only the first segment has an entry in the event queue. Bytes are copied once, at the send; what
+ * is delivered is a span into the buffer. A codec, where one is used, looks at the bytes in place.
+ */
 #include "base/ensure.h"
 #include "sim/world.h"
 
 #define WAY_ROOM_FIRST 256u
-#define WAY_ROOM_KEEP  (64u << 10)        /* what a closed connection may keep for the next one */
-#define WAY_RECORD_MAX (8ull << 20)       /* longer records are taken for undecodable */
+#define WAY_ROOM_KEEP  (64u << 10)  /* what a closed connection may keep for the next one */
+#define WAY_RECORD_MAX (8ull << 20) /* longer records are taken for undecodable */
 #define WAY_RETRY_US   1000000u
 
 /* ---- life ---- */
@@ -192,8 +193,8 @@ static void way_queue_fate(struct sim *sim, struct sim_conn *conn, uint32_t side
     if (fate->chop_at > 0) {
         const struct sim_way *way = &conn->ways[side];
 
-        from = way->segment_count > 0 ? way_segment(way, way->segment_count - 1)->end
-                                      : way->arrived;
+        from =
+            way->segment_count > 0 ? way_segment(way, way->segment_count - 1)->end : way->arrived;
     }
     if (from + fate->chop_at < end) {
         way_queue(sim, conn, side, from + fate->chop_at, segment);
@@ -340,8 +341,8 @@ static void way_send_coded(struct sim *sim, struct sim_conn *conn, uint32_t side
         record.key = 0;
         record.field_count = 0;
         record.essential = false;
-        len = conn->codec->cut(way->codec_state, side == 0, span_make(way_byte(way, way->cut), left),
-                               &record);
+        len = conn->codec->cut(way->codec_state, side == 0,
+                               span_make(way_byte(way, way->cut), left), &record);
         if (len == 0 || len > left) {
             break;
         }
@@ -441,7 +442,8 @@ static void way_unheard(struct sim *sim, struct sim_conn *conn, uint32_t side)
 }
 
 /* Tell of the records that have arrived; what a verdict forbids is cut off. Returns what the
- * receiver's process must do after the step: SIM_GO, or SIM_CRASH_AFTER; SIM_DROP for no step at all. */
+ * receiver's process must do after the step: SIM_GO, or SIM_CRASH_AFTER; SIM_DROP for no step at
+ * all. */
 static enum sim_verdict way_tell_receive(struct sim *sim, struct sim_conn *conn, uint32_t side,
                                          uint64_t shown)
 {

@@ -1,6 +1,6 @@
 /* Opening a world, its processes, its taps and the loop over its events. */
-#include "base/ensure.h"
 #include "sim/world.h"
+#include "base/ensure.h"
 
 #define WORLD_PROCESS_BYTES (16ull << 20)
 #define WORLD_POOL_ROOM     16u
@@ -275,8 +275,7 @@ uint64_t sim_now(const struct sim *sim)
 
 void sim_schedule(struct sim *sim, uint64_t due_us, sim_call *fn, void *context, uint64_t argument)
 {
-    struct sim_parcel *parcel =
-        sim_parcel_make(sim, PARCEL_CALL, SIM_NONE, span_make(NULL, 0));
+    struct sim_parcel *parcel = sim_parcel_make(sim, PARCEL_CALL, SIM_NONE, span_make(NULL, 0));
 
     parcel->fn = fn;
     parcel->context = context;
@@ -318,8 +317,8 @@ static void world_handle(struct sim *sim, const struct heap_item *item)
 
 static void world_events(struct sim *sim, uint64_t until_us, uint64_t limit)
 {
-    uint64_t end = limit > UINT64_MAX - sim->counts.events ? UINT64_MAX
-                                                           : sim->counts.events + limit;
+    uint64_t end =
+        limit > UINT64_MAX - sim->counts.events ? UINT64_MAX : sim->counts.events + limit;
 
     while (!sim->found && !sim->stopped && sim->counts.events < end) {
         const struct heap_item *top = heap_peek(&sim->heap);
@@ -337,7 +336,8 @@ static void world_events(struct sim *sim, uint64_t until_us, uint64_t limit)
     }
 }
 
-/* A failed assertion inside a process unwinds to the loop; elsewhere it is ours and ends the program. */
+/* A failed assertion inside a process unwinds to the loop; elsewhere it is ours and ends the
+ * program. */
 static void world_hook(void *context, const char *condition, const char *file, int line)
 {
     struct sim *sim = context;

@@ -1,11 +1,12 @@
 /* world.h - what the files of sim/ share: the world, its processes, connections and disks.
  *
- * Not public; guests include sim/sim.h. Everything here lives in the memory of one arena (arena.h), so
- * that a save is a copy. How the parts work together: docs/simulator.md.
+ * Not public; guests include sim/sim.h. Everything here lives in the memory of one arena (arena.h),
+ * so that a save is a copy. How the parts work together: docs/simulator.md.
  *
- * Sources of events (a process's wake-up, one direction of a connection, a lane of a disk, a parcel) hold at
- * most one entry in the heap each. A source remembers the `token` of its valid entry, a number used
- * once, so that outdated entries are recognised when they surface and nothing is ever searched. */
+ * Sources of events (a process's wake-up, one direction of a connection, a lane of a disk, a
+ * parcel) hold at most one entry in the heap each. A source remembers the `token` of its valid
+ * entry, a number used once, so that outdated entries are recognised when they surface and nothing
+ * is ever searched. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
@@ -23,16 +24,22 @@
 #define SIM_FILE_NAME_MAX 255u
 #define SIM_TAPS_MAX      16u
 #define SIM_CODECS_MAX    16u
-#define SIM_CELLS         8192u /* occurrence counters of keyed draws */
+#define SIM_CELLS         8192u     /* occurrence counters of keyed draws */
 #define SIM_FATAL_US      20000000u /* how long a sender tries to reach a host that is gone */
 #define SIM_DIAL_US       5000000u  /* how long a connection attempt tries */
 #define SIM_WALL_START_MS 1700000000000
-/* IN_DRAINED: given when so much was sent since the last one, and less than the low mark is queued. */
+/* IN_DRAINED: given when so much was sent since the last one, and less than the low mark is queued.
+ */
 #define SIM_DRAIN_SENT (256u << 10)
 #define SIM_DRAIN_LOW  (64u << 10)
 
 /* ---- events ---- */
-enum sim_source { SOURCE_WAKE, SOURCE_LANE, SOURCE_WAY, SOURCE_PARCEL };
+enum sim_source {
+    SOURCE_WAKE,
+    SOURCE_LANE,
+    SOURCE_WAY,
+    SOURCE_PARCEL
+};
 
 /* ---- parcels: everything rare or unordered that is due at some time ---- */
 enum parcel_kind {
@@ -44,9 +51,9 @@ enum parcel_kind {
     PARCEL_DONE,
     PARCEL_DATA,
     PARCEL_DRAINED,
-    PARCEL_REFUSED, /* a dial that could not even start */
+    PARCEL_REFUSED,  /* a dial that could not even start */
     PARCEL_REPLACED, /* a replace that became durable during a pause */
-    PARCEL_OFFER,   /* bytes not taken are offered again */
+    PARCEL_OFFER,    /* bytes not taken are offered again */
 };
 struct sim_parcel {
     uint64_t token;
@@ -87,8 +94,8 @@ struct sim_passage {
     uint64_t start, end;
     struct sim_record record;
 };
-/* One direction: bytes at stream positions start <= taken <= arrived <= sent lie in one buffer; segments say
- * when which part arrives. */
+/* One direction: bytes at stream positions start <= taken <= arrived <= sent lie in one buffer;
+ * segments say when which part arrives. */
 struct sim_way {
     uint64_t token;
     uint64_t armed_us;
@@ -103,9 +110,9 @@ struct sim_way {
     uint64_t last_due_us;
     struct sim_segment *segments;
     uint32_t segment_head, segment_count, segment_room; /* room is a power of two */
-    bool waiting;   /* the head is due but the link, or a throttle, holds it */
-    bool stalled;   /* by sim_link.stall */
-    bool coded;     /* the codec runs on it */
+    bool waiting;      /* the head is due but the link, or a throttle, holds it */
+    bool stalled;      /* by sim_link.stall */
+    bool coded;        /* the codec runs on it */
     uint64_t tried_us; /* since when the far host does not answer; 0 it does */
     void *codec_state;
     struct ring passages;
@@ -130,7 +137,7 @@ struct sim_conn {
     uint32_t port;
     bool live;
     bool accepted; /* the acceptor's end was opened */
-    bool severed; /* nothing passes any more */
+    bool severed;  /* nothing passes any more */
     const struct sim_codec *codec;
     uint64_t dial_us;
     char host[SIM_NAME_MAX + 1]; /* as dialed */
@@ -160,7 +167,7 @@ struct sim_file {
     uint32_t refs;      /* by the directory, by lanes and by moves */
     bool entry_durable; /* else the file as such may vanish */
     bool linked;
-    bool broken;          /* an append failed, and the process has not made good for it */
+    bool broken; /* an append failed, and the process has not made good for it */
     uint8_t *at;
     uint64_t size, room;
     struct ring writes; /* struct sim_write not yet durable, oldest first */
@@ -185,7 +192,11 @@ struct sim_job {
     uint8_t *bytes; /* of a read */
     uint64_t len;
 };
-enum { LANE_WRITE, LANE_READ, LANES };
+enum {
+    LANE_WRITE,
+    LANE_READ,
+    LANES
+};
 struct sim_lane {
     uint64_t token;
     uint64_t last_due_us;
@@ -215,15 +226,15 @@ struct sim_process {
     void *self;
     uint32_t index;
     uint32_t incarnation;
-    bool up;      /* started and neither crashed nor halted */
+    bool up; /* started and neither crashed nor halted */
     bool paused;
-    bool barrier; /* a replace is becoming durable */
+    bool barrier;  /* a replace is becoming durable */
     bool replaced; /* it is done, but the process was paused */
     enum err replace_err;
     uint8_t replace_doom; /* crash kind + 1, to happen when it is durable */
     bool power_off;
-    bool reborn;       /* start again once the pending crash has happened */
-    uint8_t doom;      /* crash kind + 1, to happen after the current effect */
+    bool reborn;  /* start again once the pending crash has happened */
+    uint8_t doom; /* crash kind + 1, to happen after the current effect */
     uint64_t wake_token, wake_armed_us;
     uint64_t wake_due_us;  /* world time; UINT64_MAX none */
     uint64_t wake_mono_us; /* as the process asked */
@@ -280,7 +291,7 @@ struct sim {
     struct sim_parcel **parcels;
     uint32_t parcel_count, parcel_room, parcel_free;
     struct fx fx;
-    struct sim_process *current; /* whose effects are being carried out */
+    struct sim_process *current;  /* whose effects are being carried out */
     struct sim_process *stepping; /* whose code runs */
     jmp_buf *landing;
     uint32_t tap_mask;
@@ -380,8 +391,8 @@ void sim_carry_out(struct sim *sim, struct sim_process *p, struct fx *fx, uint32
 /* ---- link.c ---- */
 struct sim_fate {
     uint64_t delay_us;
-    uint64_t chop_at;        /* length of the first piece; 0 whole */
-    uint64_t chop_delay_us;  /* of the second piece */
+    uint64_t chop_at;       /* length of the first piece; 0 whole */
+    uint64_t chop_delay_us; /* of the second piece */
     uint64_t double_delay_us;
     bool lost, doubled, reordered, reset;
 };
@@ -393,10 +404,9 @@ void sim_pairs_grow(struct sim *sim);
 /* Whether the fate of what passes depends on its key. */
 static inline bool sim_link_draws(const struct sim *sim, const struct sim_link *link)
 {
-    return sim->options.seed != 0 &&
-           (link->delay_min_us != link->delay_max_us ||
-            (link->lose_ppm | link->double_ppm | link->reorder_ppm | link->chop_ppm |
-             link->reset_ppm) != 0);
+    return sim->options.seed != 0 && (link->delay_min_us != link->delay_max_us ||
+                                      (link->lose_ppm | link->double_ppm | link->reorder_ppm |
+                                       link->chop_ppm | link->reset_ppm) != 0);
 }
 void sim_fate_stream(struct sim *sim, uint32_t from, uint32_t to, uint64_t key, uint64_t len,
                      struct sim_fate *fate);
@@ -407,10 +417,30 @@ uint64_t sim_link_delay(struct sim *sim, uint32_t from, uint32_t to, uint64_t ki
 
 /* ---- draw.c ---- */
 enum sim_draw_kind {
-    DRAW_LINK = 0x6c696e6b, DRAW_LOSE, DRAW_DOUBLE, DRAW_DOUBLE_DELAY, DRAW_REORDER, DRAW_REORDER_DELAY,
-    DRAW_CHOP, DRAW_CHOP_AT, DRAW_CHOP_DELAY, DRAW_RESET, DRAW_RETRANSMIT, DRAW_SYN, DRAW_ACCEPT,
-    DRAW_END, DRAW_ABORT, DRAW_SYNC, DRAW_KEEP, DRAW_TEAR, DRAW_TEAR_AT, DRAW_TEAR_HOW, DRAW_KILL,
-    DRAW_BOOT, DRAW_WORLD, DRAW_POST,
+    DRAW_LINK = 0x6c696e6b,
+    DRAW_LOSE,
+    DRAW_DOUBLE,
+    DRAW_DOUBLE_DELAY,
+    DRAW_REORDER,
+    DRAW_REORDER_DELAY,
+    DRAW_CHOP,
+    DRAW_CHOP_AT,
+    DRAW_CHOP_DELAY,
+    DRAW_RESET,
+    DRAW_RETRANSMIT,
+    DRAW_SYN,
+    DRAW_ACCEPT,
+    DRAW_END,
+    DRAW_ABORT,
+    DRAW_SYNC,
+    DRAW_KEEP,
+    DRAW_TEAR,
+    DRAW_TEAR_AT,
+    DRAW_TEAR_HOW,
+    DRAW_KILL,
+    DRAW_BOOT,
+    DRAW_WORLD,
+    DRAW_POST,
 };
 /* 64 bits for the nth occurrence of (kind, who, key), counting it. */
 uint64_t sim_draw_next(struct sim *sim, enum sim_draw_kind kind, uint64_t who, uint64_t key);
@@ -423,8 +453,7 @@ static inline uint64_t sim_draw_more(uint64_t base, enum sim_draw_kind kind)
 static inline bool sim_draw_ppm(const struct sim *sim, uint64_t draw, uint32_t ppm)
 {
     return ppm >= 1000000 ||
-           (ppm != 0 && sim->options.seed != 0 &&
-            (uint32_t)(((draw >> 32) * 1000000) >> 32) < ppm);
+           (ppm != 0 && sim->options.seed != 0 && (uint32_t)(((draw >> 32) * 1000000) >> 32) < ppm);
 }
 /* Uniform in [least, most]; `least` without a seed. */
 uint64_t sim_draw_range(const struct sim *sim, uint64_t draw, uint64_t least, uint64_t most);

@@ -1,4 +1,5 @@
-/* help_guest.h - a scriptable guest for tests of the world: each process runs a function of the test. */
+/* help_guest.h - a scriptable guest for tests of the world: each process runs a function of the
+ * test. */
 #ifndef TESTS_SIM_HELP_GUEST_H
 #define TESTS_SIM_HELP_GUEST_H
 
