@@ -488,12 +488,12 @@ static enum err image_check_seal(struct image_reader *reader, struct reader *in,
 
     reader->adler = sums_adler32(reader->adler, before);
     sum = reader_u64(in);
+    if (in->err == ERR_OK && sum != reader->adler) {
+        return ERR_CHECKSUM;
+    }
     mark = reader_ustring(in, NULL);
     if (in->err != ERR_OK) {
         return in->err;
-    }
-    if (sum != reader->adler) {
-        return ERR_CHECKSUM;
     }
     reader->adler = sums_adler32(reader->adler, span_make(in->at + start, in->pos - start));
     return span_is(mark, "/") ? ERR_OK : ERR_FORMAT;
@@ -534,8 +534,11 @@ static enum err image_read_seals(struct image_reader *reader)
     if (err == ERR_OK && reader_left(&in) > 0) {
         size_t from = in.pos;
 
+        if (reader_left(&in) < IMAGE_ZXID_BYTES + IMAGE_SEAL_BYTES) {
+            return ERR_SHORT;
+        }
         (void)reader_i64(&in);
-        err = in.err == ERR_OK ? image_check_seal(reader, &in, from) : in.err;
+        err = image_check_seal(reader, &in, from);
     }
     if (err == ERR_OK && reader_left(&in) > 0) {
         err = ERR_FORMAT;
