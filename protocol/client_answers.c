@@ -23,7 +23,8 @@ void client_answer_ok(struct fx *fx, uint64_t tag, const struct wire_reply *repl
             span_make(room, text.len));
     client_emit_answer(
         fx, tag,
-        &(struct client_answer){.code = ZK_OK, .zxid = zxid, .op = reply->type, .has_reply = true},
+        &(struct client_answer){
+            .code = ZK_OK, .zxid = zxid, .op = reply->type, .has_reply = zk_op_known(reply->type)},
         record);
 }
 

@@ -42,6 +42,15 @@ struct span client_chroot_strip(const struct client *client, struct span path)
     return span_make(path.at + chroot.len, path.len - chroot.len);
 }
 
+/* The same for a record in `scratch`, which turns `failed` when memory ran out. */
+static struct span client_chroot_move(struct client *client, struct span path)
+{
+    struct span moved = client_chroot_add(client, path);
+
+    client->scratch.failed = client->scratch.failed || client->scratch_list.failed;
+    return moved;
+}
+
 /* A multi with the chroot before every path. */
 static struct span client_chroot_multi(struct client *client, const struct wire_request *request)
 {
@@ -50,7 +59,7 @@ static struct span client_chroot_multi(struct client *client, const struct wire_
 
     bytes_clear(&client->scratch);
     while (wire_multi_next(&cursor, &op)) {
-        op.path = client_chroot_add(client, op.path);
+        op.path = client_chroot_move(client, op.path);
         wire_multi_put(&client->scratch, &op);
     }
     wire_multi_end(&client->scratch);
@@ -71,8 +80,8 @@ struct span client_chroot_request(struct client *client, const struct wire_reque
     if (wire_is_null(request->path)) {
         return record;
     }
-    moved.path = client_chroot_add(client, request->path);
     bytes_clear(&client->scratch);
+    moved.path = client_chroot_move(client, request->path);
     wire_request_encode(&client->scratch, &moved);
     return bytes_span(&client->scratch);
 }

@@ -188,7 +188,7 @@ static bool client_push_op(struct client *client, struct fx *fx, uint64_t tag,
     struct client_call *op = ring_push(&client->ops);
     bool keep_path = client_keeps_path(request);
     struct span path;
-    bool kept = true;
+    bool kept;
 
     if (op == NULL) {
         return false;
@@ -198,13 +198,14 @@ static bool client_push_op(struct client *client, struct fx *fx, uint64_t tag,
     record = client_chroot_request(client, request, record);
     path = client_chroot_add(client, request->path);
     op->path_len = keep_path ? (uint32_t)path.len : 0;
-    if (client->phase != CLIENT_PHASE_CONNECTED) {
+    kept = !client->scratch.failed && !client->scratch_list.failed;
+    if (kept && client->phase != CLIENT_PHASE_CONNECTED) {
         op->path_at = 4; /* behind its length */
         kept = client_keep(client, op, record);
-    } else if (keep_path) {
+    } else if (kept && keep_path) {
         kept = client_keep(client, op, path);
     }
-    if (!kept || client->scratch.failed || client->scratch_list.failed) {
+    if (!kept) {
         ring_pop_back(&client->ops);
         return false;
     }
