@@ -36,24 +36,27 @@ static struct node *node_make(struct tree *tree, const struct tree_new_node *new
     struct span data = new_node->data.span;
     uint8_t *block = mem_get(tree->mem, lead + offsetof(struct node, name) + new_node->name.len);
     struct node *node;
+    struct node head;
 
     if (block == NULL) {
         return NULL;
     }
     node = (struct node *)(void *)(block + lead);
-    *node = (struct node){.flags = flags,
-                          .walks = tree->walk_polarity,
-                          .hash = new_node->hash,
-                          .name_len = (uint32_t)new_node->name.len,
-                          .czxid = new_node->stat.czxid,
-                          .mzxid = new_node->stat.mzxid,
-                          .pzxid = new_node->stat.pzxid,
-                          .ctime = new_node->stat.ctime,
-                          .mtime = new_node->stat.mtime,
-                          .version = new_node->stat.version,
-                          .cversion = new_node->stat.cversion,
-                          .aversion = new_node->stat.aversion,
-                          .owner = new_node->stat.ephemeral_owner};
+    head = (struct node){.flags = flags,
+                         .walks = tree->walk_polarity,
+                         .hash = new_node->hash,
+                         .name_len = (uint32_t)new_node->name.len,
+                         .czxid = new_node->stat.czxid,
+                         .mzxid = new_node->stat.mzxid,
+                         .pzxid = new_node->stat.pzxid,
+                         .ctime = new_node->stat.ctime,
+                         .mtime = new_node->stat.mtime,
+                         .version = new_node->stat.version,
+                         .cversion = new_node->stat.cversion,
+                         .aversion = new_node->stat.aversion,
+                         .owner = new_node->stat.ephemeral_owner};
+    /* Not the whole struct: its padding reaches behind a block with a short name. */
+    memcpy(node, &head, offsetof(struct node, name));
     if (new_node->name.len > 0) {
         memcpy(node->name, new_node->name.at, new_node->name.len);
     }
