@@ -42,6 +42,28 @@ void cluster_close(struct cluster *cluster)
     ck_assert_uint_eq(cluster->heap.mem.used_bytes, 0);
 }
 
+static void cluster_post(struct cluster *cluster, const struct mail *mail)
+{
+    uint64_t due_us = cluster->now_us + cluster->delay_min_us +
+                      rand_below(&cluster->rand, cluster->delay_max_us - cluster->delay_min_us + 1);
+    uint64_t *last_due_us = &cluster->last_due_us[mail->from][mail->to];
+    struct mail *posted;
+
+    if (cluster->cut[mail->from][mail->to] ||
+        rand_ppm(rand_next(&cluster->rand), cluster->lose_ppm)) {
+        return;
+    }
+    if (due_us < *last_due_us) {
+        due_us = *last_due_us;
+    }
+    *last_due_us = due_us;
+    EXPECT(cluster->mail_count < MAIL_MAX);
+    posted = &cluster->mail[cluster->mail_count++];
+    *posted = *mail;
+    posted->due_us = due_us;
+    posted->sequence = cluster->mail_sequence++;
+}
+
 /* Post what the machine wants to send, take its result. */
 static void cluster_collect(struct cluster *cluster, uint32_t from)
 {
@@ -50,29 +72,14 @@ static void cluster_collect(struct cluster *cluster, uint32_t from)
 
     for (uint32_t i = 0; i < election->out.count; i++) {
         uint32_t to = (uint32_t)election->out.to[i];
-        uint64_t due_us =
-            cluster->now_us + cluster->delay_min_us +
-            rand_below(&cluster->rand, cluster->delay_max_us - cluster->delay_min_us + 1);
+        struct mail *mail = &cluster->last[from][to];
 
         EXPECT(to != from);
         EXPECT(to >= 1 && to <= cluster->count);
-        if (cluster->cut[from][to] || rand_ppm(rand_next(&cluster->rand), cluster->lose_ppm)) {
-            continue;
-        }
-        if (due_us < cluster->last_due_us[from][to]) {
-            due_us = cluster->last_due_us[from][to];
-        }
-        cluster->last_due_us[from][to] = due_us;
-        EXPECT(cluster->mail_count < MAIL_MAX);
-        cluster->mail[cluster->mail_count++] = (struct mail){
-            .due_us = due_us,
-            .sequence = cluster->mail_sequence++,
-            .from = from,
-            .to = to,
-            .notice = election->out.notice,
-        };
+        *mail = (struct mail){.from = from, .to = to, .notice = election->out.notice};
         /* The text is the machine's; the reader of a letter has no use for it here. */
-        cluster->mail[cluster->mail_count - 1].notice.config = span_make("", 0);
+        mail->notice.config = span_make("", 0);
+        cluster_post(cluster, mail);
     }
     election_out_clear(election);
     if (election_result(election, &server->result)) {
@@ -105,6 +112,11 @@ void cluster_start(struct cluster *cluster, uint32_t id, int64_t epoch, int64_t 
     ck_assert_int_eq(
         election_init(&server->election, &cluster->heap.mem, &cluster->ensemble, (int64_t)id),
         ERR_OK);
+    for (uint32_t other = 1; other <= cluster->count; other++) {
+        if (cluster->servers[other].up && cluster->last[other][id].from != 0) {
+            cluster_post(cluster, &cluster->last[other][id]);
+        }
+    }
     cluster_look(cluster, id);
 }
 
@@ -119,6 +131,7 @@ void cluster_stop(struct cluster *cluster, uint32_t id)
         return;
     }
     cluster->servers[id].up = false;
+    memset(cluster->last[id], 0, sizeof(cluster->last[id]));
     election_drop(&cluster->servers[id].election);
     for (uint32_t i = cluster->mail_count; i > 0; i--) {
         if (cluster->mail[i - 1].to == id) {

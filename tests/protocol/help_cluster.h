@@ -1,7 +1,8 @@
 /* help_cluster.h - election machines and a mailbox cranked by hand.
  *
- * Mail of one pair of servers arrives in order, as on a connection; the order between pairs, delays
- * and losses are the test's. What a server tells itself never passes here. */
+ * Mail of one pair of servers arrives in order, as on a connection, and a server that comes up gets
+ * the last letter of each other again, as peers does on a new connection; the order between pairs,
+ * delays and losses are the test's. What a server tells itself never passes here. */
 #ifndef TESTS_PROTOCOL_HELP_CLUSTER_H
 #define TESTS_PROTOCOL_HELP_CLUSTER_H
 
@@ -40,7 +41,8 @@ struct cluster {
     uint32_t mail_count;
     uint64_t mail_sequence;
     uint64_t last_due_us[CLUSTER_MAX + 1][CLUSTER_MAX + 1];
-    bool cut[CLUSTER_MAX + 1][CLUSTER_MAX + 1]; /* from, to: mail is lost */
+    struct mail last[CLUSTER_MAX + 1][CLUSTER_MAX + 1]; /* newest letter; from 0: none */
+    bool cut[CLUSTER_MAX + 1][CLUSTER_MAX + 1];         /* from, to: mail is lost */
 
     struct rand rand;
     uint64_t delay_min_us, delay_max_us;
