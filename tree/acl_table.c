@@ -17,16 +17,19 @@ void acl_table_init(struct acl_table *table, struct mem *mem, uint64_t seed)
     list_init(&table->dead);
 }
 
-static size_t acl_entry_size(const struct acl_entry *entry)
+/* A short list fits into the padding that an assignment of the struct writes. */
+static size_t acl_entry_size(size_t len)
 {
-    return offsetof(struct acl_entry, raw) + entry->len;
+    size_t size = offsetof(struct acl_entry, raw) + len;
+
+    return size < sizeof(struct acl_entry) ? sizeof(struct acl_entry) : size;
 }
 
 static void acl_entry_free(struct acl_table *table, struct acl_entry *entry)
 {
     list_take(&entry->link);
     list_take(&entry->dead_link);
-    mem_put(table->mem, entry, acl_entry_size(entry));
+    mem_put(table->mem, entry, acl_entry_size(entry->len));
 }
 
 void acl_table_drop(struct acl_table *table)
@@ -65,7 +68,7 @@ static enum err acl_table_add(struct acl_table *table, struct acl_list list, uin
     if (list.raw.len > ACL_ENTRY_MAX) {
         return ERR_MEMORY;
     }
-    entry = mem_get(table->mem, offsetof(struct acl_entry, raw) + list.raw.len);
+    entry = mem_get(table->mem, acl_entry_size(list.raw.len));
     if (entry == NULL) {
         return ERR_MEMORY;
     }
@@ -77,7 +80,7 @@ static enum err acl_table_add(struct acl_table *table, struct acl_list list, uin
         memcpy(entry->raw, list.raw.at, list.raw.len);
     }
     if (map_put(&table->by_hash, hash, entry) != ERR_OK) {
-        mem_put(table->mem, entry, acl_entry_size(entry));
+        mem_put(table->mem, entry, acl_entry_size(entry->len));
         return ERR_MEMORY;
     }
     list_push(&table->entries, &entry->link);

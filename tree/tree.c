@@ -13,10 +13,18 @@ static size_t node_lead(uint8_t flags)
     return (flags & NODE_LINKED) != 0 ? sizeof(struct list) : 0;
 }
 
+/* Without what leads. Short names fit into the padding that an assignment of the struct writes. */
+static size_t node_size(size_t name_len)
+{
+    size_t size = offsetof(struct node, name) + name_len;
+
+    return size < sizeof(struct node) ? sizeof(struct node) : size;
+}
+
 static void node_free(struct tree *tree, struct node *node)
 {
     size_t lead = node_lead(node->flags);
-    size_t size = lead + offsetof(struct node, name) + node->name_len;
+    size_t size = lead + node_size(node->name_len);
 
     if (node->data != NULL) {
         mem_put(tree->mem, node->data, node->data_len);
@@ -34,7 +42,7 @@ static struct node *node_make(struct tree *tree, const struct tree_new_node *new
                               (path_undigested(new_node->path) ? NODE_UNDIGESTED : 0));
     size_t lead = node_lead(flags);
     struct span data = new_node->data.span;
-    uint8_t *block = mem_get(tree->mem, lead + offsetof(struct node, name) + new_node->name.len);
+    uint8_t *block = mem_get(tree->mem, lead + node_size(new_node->name.len));
     struct node *node;
     struct node head;
 

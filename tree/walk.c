@@ -68,6 +68,7 @@ enum err walk_make(struct tree *tree, struct walk **made)
     walk->mem = tree->mem;
     walk->tree = tree;
     walk->bit = (uint8_t)(1u << slot);
+    walk->session_count = tree->session_count;
     walk->sessions_left = tree->session_count;
     walk->lists_left = tree->acls.count;
     walk->nodes_left = tree->index.count;
@@ -421,7 +422,7 @@ enum err walk_step(struct walk *walk, struct bytes *out, size_t until)
     ENSURE(!walk->mute);
     if (!walk->begun) {
         walk->begun = true;
-        bytes_u32(out, (uint32_t)walk->sessions_left);
+        bytes_u32(out, (uint32_t)walk->session_count);
     }
     walk_go(walk, &budget);
     if (out->failed || walk->path.failed) {

@@ -37,6 +37,7 @@ struct walk {
     bool mute;                                      /* marks only: given up, or out of memory */
     bool begun;                                     /* the first count is written */
     bool failed;                                    /* memory ran out */
+    uint64_t session_count;                         /* at the start */
     uint64_t sessions_left, lists_left, nodes_left; /* not yet written */
     uint64_t next_session;
     struct list *next_list;

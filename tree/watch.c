@@ -137,9 +137,12 @@ static void watch_set_modes(struct watch_table *table, struct watch *watch, uint
 
 /* -- removing -- */
 
-static size_t watch_place_size(const struct watch_place *place)
+/* A short path fits into the padding that an assignment of the struct writes. */
+static size_t watch_place_size(size_t path_len)
 {
-    return offsetof(struct watch_place, path) + place->path_len;
+    size_t size = offsetof(struct watch_place, path) + path_len;
+
+    return size < sizeof(struct watch_place) ? sizeof(struct watch_place) : size;
 }
 
 static void watch_free_place(struct watch_table *table, struct watch_place *place)
@@ -159,7 +162,7 @@ static void watch_free_place(struct watch_table *table, struct watch_place *plac
         first->same_hash = place->same_hash;
     }
     table->place_count--;
-    mem_put(table->mem, place, watch_place_size(place));
+    mem_put(table->mem, place, watch_place_size(place->path_len));
 }
 
 static void watch_unhash(struct watch_table *table, struct watch *watch)
@@ -216,7 +219,7 @@ static struct watch_place *watch_make_place(struct watch_table *table, struct sp
     if (path.len > UINT32_MAX) {
         return NULL;
     }
-    place = mem_get(table->mem, offsetof(struct watch_place, path) + path.len);
+    place = mem_get(table->mem, watch_place_size(path.len));
     if (place == NULL) {
         return NULL;
     }
@@ -227,7 +230,7 @@ static struct watch_place *watch_make_place(struct watch_table *table, struct sp
         memcpy(place->path, path.at, path.len);
     }
     if (map_put(&table->places, hash, place) != ERR_OK) {
-        mem_put(table->mem, place, watch_place_size(place));
+        mem_put(table->mem, place, watch_place_size(place->path_len));
         return NULL;
     }
     table->place_count++;

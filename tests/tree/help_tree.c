@@ -138,71 +138,85 @@ struct tree *help_load(struct mem *mem, struct span image, size_t chunk, enum im
 
 /* -- describing -- */
 
-struct help_line {
-    char *text;
-};
-
 static int help_order(const void *a, const void *b)
 {
-    return strcmp(((const struct help_line *)a)->text, ((const struct help_line *)b)->text);
+    return span_compare(((const struct help_node *)a)->path, ((const struct help_node *)b)->path);
 }
 
-static char *help_node_line(const struct node *node, struct mem *mem)
+static void help_hex(struct span span, struct bytes *out)
 {
-    struct acl_list acl = node_acl(node);
-    struct bytes path;
-    size_t room;
-    char *line;
-    int at;
+    for (size_t i = 0; i < span.len; i++) {
+        char text[3];
 
-    bytes_init(&path, mem);
-    node_path(node, true, &path);
-    room = path.len * 2 + (size_t)node->data_len * 2 + acl.raw.len * 2 + 400;
-    line = malloc(room);
-    at = snprintf(line, room,
-                  "%.*s %llx %llx %llx %lld %lld %d %d %d %llx kind %d children %u null %d list ",
-                  (int)path.len, (const char *)path.at, (unsigned long long)node->czxid,
-                  (unsigned long long)node->mzxid, (unsigned long long)node->pzxid,
-                  (long long)node->ctime, (long long)node->mtime, node->version, node->cversion,
-                  node->aversion, (unsigned long long)node->owner, (int)node_kind(node),
-                  node->child_count, node_data_null(node));
-    for (size_t i = 0; i < acl.raw.len; i++) {
-        at += snprintf(line + at, room - (size_t)at, "%02x", acl.raw.at[i]);
+        (void)snprintf(text, sizeof(text), "%02x", span.at[i]);
+        bytes_raw(out, text, 2);
     }
-    at += snprintf(line + at, room - (size_t)at, " data ");
-    for (size_t i = 0; i < node->data_len; i++) {
-        at += snprintf(line + at, room - (size_t)at, "%02x", node->data[i]);
+}
+
+void help_describe_nodes(const struct help_node *nodes, size_t count, struct bytes *out)
+{
+    struct help_node *sorted = malloc(count * sizeof(*sorted) + 1);
+
+    memcpy(sorted, nodes, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), help_order);
+    for (size_t i = 0; i < count; i++) {
+        const struct stat_stored *stat = &sorted[i].stat;
+        char text[200];
+        int len = snprintf(text, sizeof(text), " %llx %llx %llx %lld %lld %d %d %d %llx %s ",
+                           (unsigned long long)stat->czxid, (unsigned long long)stat->mzxid,
+                           (unsigned long long)stat->pzxid, (long long)stat->ctime,
+                           (long long)stat->mtime, stat->version, stat->cversion, stat->aversion,
+                           (unsigned long long)stat->ephemeral_owner,
+                           sorted[i].data_null ? "null" : "data");
+
+        bytes_raw(out, sorted[i].path.at, sorted[i].path.len);
+        bytes_raw(out, text, (size_t)len);
+        help_hex(sorted[i].data, out);
+        bytes_raw(out, " list ", 6);
+        help_hex(sorted[i].acl, out);
+        bytes_u8(out, '\n');
     }
-    bytes_drop(&path);
-    return line;
+    free(sorted);
+}
+
+void help_describe_session(int64_t session, int32_t timeout_ms, struct bytes *out)
+{
+    char text[80];
+    int len =
+        snprintf(text, sizeof(text), "session %llx %d\n", (unsigned long long)session, timeout_ms);
+
+    bytes_raw(out, text, (size_t)len);
 }
 
 void help_describe(const struct tree *tree, struct bytes *out)
 {
     uint64_t count = tree_node_count(tree);
-    struct help_line *lines = malloc(count * sizeof(*lines));
+    struct help_node *nodes = malloc(count * sizeof(*nodes));
+    struct bytes paths;
     int64_t session = 0;
     int32_t timeout_ms;
     uint64_t i = 0;
-    char text[80];
 
+    bytes_init(&paths, out->mem);
+    EXPECT(bytes_reserve(&paths, tree->data_bytes + 1)); /* so that spans stay where they are */
     for (const struct node *node = tree->root; node != NULL; node = tree_next(tree->root, node)) {
+        size_t from = paths.len;
+
         EXPECT(i < count);
-        lines[i++].text = help_node_line(node, out->mem);
+        node_path(node, true, &paths);
+        nodes[i] = (struct help_node){.path = bytes_tail(&paths, from),
+                                      .data = node_data(node),
+                                      .data_null = node_data_null(node),
+                                      .acl = node_acl(node).raw};
+        node_stat_stored(node, &nodes[i].stat);
+        i++;
     }
     EXPECT(i == count);
-    qsort(lines, count, sizeof(*lines), help_order);
-    for (i = 0; i < count; i++) {
-        bytes_raw(out, lines[i].text, strlen(lines[i].text));
-        bytes_u8(out, '\n');
-        free(lines[i].text);
-    }
-    free(lines);
+    help_describe_nodes(nodes, count, out);
+    bytes_drop(&paths);
+    free(nodes);
     while (tree_session_seek(tree, session, &session, &timeout_ms)) {
-        int len = snprintf(text, sizeof(text), "session %llx %d\n", (unsigned long long)session,
-                           timeout_ms);
-
-        bytes_raw(out, text, (size_t)len);
+        help_describe_session(session, timeout_ms, out);
         if (session == -1) {
             break;
         }

@@ -28,8 +28,19 @@ void help_image(struct tree *tree, const struct image_options *options, struct b
 struct tree *help_load(struct mem *mem, struct span image, size_t chunk, enum image_form form,
                        enum err *err);
 
+/* What an image holds of a node. */
+struct help_node {
+    struct span path; /* "/" for the root */
+    struct stat_stored stat;
+    struct span data;
+    bool data_null;
+    struct span acl; /* raw items */
+};
+
 /* A text of everything that an image holds, in an order that does not depend on the order of
  * siblings or on the numbers of access lists: equal texts are equal trees. */
+void help_describe_nodes(const struct help_node *nodes, size_t count, struct bytes *out);
+void help_describe_session(int64_t session, int32_t timeout_ms, struct bytes *out);
 void help_describe(const struct tree *tree, struct bytes *out);
 /* Recomputed from all nodes. */
 uint64_t help_digest(const struct tree *tree);
