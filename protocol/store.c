@@ -454,9 +454,11 @@ uint32_t store_on_input(struct store *store, const struct input *in, struct fx *
     if (tag <= store->config.tag_base || tag - store->config.tag_base >= STORE_TAG_COUNT) {
         return 0;
     }
-    store->events = STORE_MINE;
     if (store->state != STORE_FAILED && store->state != STORE_REFUSED) {
         store_dispatch(store, in, tag, fx);
     }
-    return store->events;
+    uint32_t events = store->events | STORE_MINE;
+
+    store->events = 0;
+    return events;
 }

@@ -66,7 +66,8 @@ enum store_state {
     STORE_REFUSED,
 };
 
-/* What store_on_input found out, as bits. */
+/* What store_on_input found out, as bits. (Lack of memory may fail the store in any call; that is
+ * told with the next answer, and store_state tells at once.) */
 enum store_event {
     STORE_LOADED = 1,    /* tree, history and epochs are what the disk holds; state READY */
     STORE_SYNCED = 2,    /* store_durable_zxid has grown */
