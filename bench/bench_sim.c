@@ -1,4 +1,5 @@
-/* bench_sim - what the simulated world itself costs: events a second with guests that do next to nothing.
+/* bench_sim - what the simulated world itself costs: events a second with guests that do next to
+ * nothing.
  *
  *     quiet   five processes that ping each other over streams every 50 ms, wake-ups every 10 ms
  *     load    three servers and three clients, each with 64 numbers of 100 bytes under way
@@ -6,7 +7,8 @@
  *     seed    as load, with delays and a codec, so that every record is cut and drawn for
  *     open    a world of six small processes opened, booted and closed
  *
- * Prints one line each: name, events, seconds of processor time, events a second or microseconds. */
+ * Prints one line each: name, events, seconds of processor time, events a second or microseconds.
+ */
 #include "sim/sim.h"
 
 #include <inttypes.h>
@@ -228,8 +230,8 @@ static void bench_events(const char *name, const struct process_ops *ops, uint32
         sim_get_counts(sim, &counts);
     }
     spent_ns = bench_now_ns() - start_ns;
-    printf("%-6s %10" PRIu64 " events %8" PRIu64 " messages %7.3f s %9.0f events/s %5.1f ns\n", name,
-           counts.events, counts.messages, (double)spent_ns / 1e9,
+    printf("%-6s %10" PRIu64 " events %8" PRIu64 " messages %7.3f s %9.0f events/s %5.1f ns\n",
+           name, counts.events, counts.messages, (double)spent_ns / 1e9,
            (double)counts.events * 1e9 / (double)spent_ns,
            (double)spent_ns / (double)counts.events);
     sim_close(sim);
@@ -237,7 +239,9 @@ static void bench_events(const char *name, const struct process_ops *ops, uint32
 
 static void bench_opening(void)
 {
-    enum { ROUNDS = 20000 };
+    enum {
+        ROUNDS = 20000
+    };
     uint64_t start_ns = bench_now_ns();
     uint64_t spent_ns;
 

@@ -22,19 +22,28 @@
 /* Free for applications under AddressSanitizer and MemorySanitizer as well. */
 static const uint64_t arena_bases[2] = {0x510000000000u, 0x530000010000u};
 
+/* Block sizes whose order of addresses is disturbed elsewhere, in steps of 16 bytes. */
+#define ARENA_SWAP_MAX   1024u
+#define ARENA_SWAP_WORDS (ARENA_SWAP_MAX / 16 / 64)
+
 /* In front of the region of a process. */
 struct arena_room {
     void *(*get)(struct mem *mem, size_t size);
     arena_exhausted *exhausted;
     void *context;
     uint64_t limit_bytes;
-    uint64_t unused[4];
+    uint64_t swaps; /* elsewhere: blocks come in another order */
+    uint64_t
+        swapped[ARENA_SWAP_WORDS]; /* by size: the next block is the one that was passed over */
+    uint64_t unused[2];
 };
+_Static_assert(sizeof(struct arena_room) % 16 == 0, "the region behind it is aligned");
 
 struct arena {
     uint8_t *base;
     uint64_t bytes, world_bytes, stride, process_bytes;
     bool used;
+    bool elsewhere;
 };
 
 /* Mappings outlive worlds: the one mutable global of sim/. */
@@ -72,6 +81,7 @@ struct arena *arena_open(bool elsewhere, uint64_t process_bytes, uint8_t fill)
         return NULL;
     }
     arena->used = true;
+    arena->elsewhere = elsewhere;
     arena->world_bytes = arena->bytes < ARENA_BYTES ? arena->bytes / 8 : ARENA_WORLD_BYTES;
     arena->process_bytes = process_bytes;
     /* Half as much again for what rounding to size classes wastes. */
@@ -122,6 +132,30 @@ struct mem *arena_world_mem(struct arena *arena)
     return mem_region_mem(arena_world(arena));
 }
 
+/* Of every two blocks of one size the second comes first, so that whoever orders by pointers finds
+ * another order than at home. */
+static void *arena_get_swapped(struct arena_room *room, struct mem *mem, size_t size)
+{
+    size_t kind = (size - 1) / 16;
+    uint64_t bit = 1ull << (kind % 64);
+    void *first = room->get(mem, size);
+    void *second;
+
+    if (size > ARENA_SWAP_MAX || first == NULL) {
+        return first;
+    }
+    room->swapped[kind / 64] ^= bit;
+    if ((room->swapped[kind / 64] & bit) == 0) {
+        return first;
+    }
+    second = room->get(mem, size);
+    if (second == NULL) {
+        return first;
+    }
+    mem->put(mem, first, size);
+    return second;
+}
+
 /* Stands in for the get of the region, so that running out is noticed wherever it happens. */
 static void *arena_get(struct mem *mem, size_t size)
 {
@@ -129,7 +163,7 @@ static void *arena_get(struct mem *mem, size_t size)
     void *at = NULL;
 
     if (size <= room->limit_bytes && mem->used_bytes <= room->limit_bytes - size) {
-        at = room->get(mem, size);
+        at = room->swaps != 0 ? arena_get_swapped(room, mem, size) : room->get(mem, size);
     }
     if (at == NULL) {
         room->exhausted(room->context);
@@ -153,6 +187,7 @@ struct mem *arena_add(struct arena *arena, uint32_t index, uint8_t fill, arena_e
         .exhausted = exhausted,
         .context = context,
         .limit_bytes = arena->process_bytes,
+        .swaps = arena->elsewhere,
     };
     mem->get = arena_get;
     return mem;

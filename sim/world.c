@@ -1,6 +1,7 @@
 /* Opening a world, its processes, its taps and the loop over its events. */
 #include "sim/world.h"
 #include "base/ensure.h"
+#include "sim/journal.h"
 
 #define WORLD_PROCESS_BYTES (16ull << 20)
 #define WORLD_POOL_ROOM     16u
@@ -86,6 +87,11 @@ struct sim *sim_open(const struct sim_options *options)
         sim->link_default.delay_max_us = 2000;
     }
     sim->link_self = sim->link_default;
+    sim_set_trace(sim, options->trace);
+    sim->asked = sim->options;
+    if (options->journal != NULL) {
+        sim_journal_open(options->journal, sim);
+    }
     return sim;
 }
 
@@ -267,6 +273,14 @@ void sim_set_trace(struct sim *sim, enum sim_trace level)
     sim->options.trace = sim->options.trace_line == NULL ? SIM_TRACE_NONE : level;
 }
 
+void sim_journal_trace(struct sim *sim, void (*line)(void *context, struct span line),
+                       void *context)
+{
+    sim->options.trace_line = line == NULL ? sim->asked.trace_line : line;
+    sim->options.trace_context = line == NULL ? sim->asked.trace_context : context;
+    sim_set_trace(sim, line == NULL ? sim->asked.trace : SIM_TRACE_FULL);
+}
+
 /* ---- time ---- */
 uint64_t sim_now(const struct sim *sim)
 {
@@ -323,6 +337,7 @@ static void world_events(struct sim *sim, uint64_t until_us, uint64_t limit)
     while (!sim->found && !sim->stopped && sim->counts.events < end) {
         const struct heap_item *top = heap_peek(&sim->heap);
         struct heap_item item;
+        uint64_t events = sim->counts.events;
 
         if (top == NULL || top->due > until_us) {
             if (until_us != UINT64_MAX && until_us > sim->now_us) {
@@ -333,6 +348,9 @@ static void world_events(struct sim *sim, uint64_t until_us, uint64_t limit)
         (void)heap_pop(&sim->heap, &item);
         sim->now_us = item.due;
         world_handle(sim, &item);
+        if (__builtin_expect(sim->options.journal != NULL, 0) && sim->counts.events != events) {
+            sim_journal_event(sim->options.journal, sim);
+        }
     }
 }
 
@@ -389,6 +407,9 @@ static uint64_t world_loop(struct sim *sim, uint64_t until_us, uint64_t limit)
         world_events(sim, until_us, limit);
     } else {
         world_land(sim);
+        if (sim->options.journal != NULL) {
+            sim_journal_event(sim->options.journal, sim);
+        }
     }
     sim->landing = NULL;
     ensure_set_hook(NULL, NULL);

@@ -304,6 +304,7 @@ struct sim {
     bool found;
     struct sim_finding finding;
     struct sim_options options;
+    struct sim_options asked; /* as at the opening, while a journal traces */
     const struct sim_note *notes;
     uint32_t note_count;
     uint32_t *cells;

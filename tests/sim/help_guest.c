@@ -91,7 +91,7 @@ const struct guest_state *guest_at(const struct sim *sim, uint32_t process)
 
 struct sim *guest_world(uint64_t seed)
 {
-    const struct sim_options options = {.seed = seed, .process_bytes = 1u << 20, .fill = 0xa5};
+    const struct sim_options options = {.seed = seed, .process_bytes = 8u << 20, .fill = 0xa5};
     struct sim *sim = sim_open(&options);
 
     ENSURE(sim != NULL);
