@@ -41,12 +41,12 @@ static void client_boot(struct client *client, struct fx *fx, uint64_t seed)
 static void client_received(struct client *client, struct fx *fx, struct span input)
 {
     uint32_t conn = client->conn;
+    enum err err = ERR_OK;
     struct span frame;
     size_t used;
-    enum err err = ERR_OK;
 
     client->last_heard_us = client->now_us;
-    while (client->conn == conn && err == ERR_OK) {
+    while (client->conn == conn && fx->taken < input.len) {
         err = wire_frame_next(span_make(input.at + fx->taken, input.len - fx->taken),
                               CLIENT_REPLY_MAX, &frame, &used);
         if (err != ERR_OK) {
