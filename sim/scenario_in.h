@@ -4,6 +4,7 @@
 
 #include "sim/scenario.h"
 #include "sim/verbs.h"
+#include "sim/words.h"
 
 struct scn_parse {
     struct scenario *scenario;
@@ -22,22 +23,6 @@ void *scn_get(struct scn_parse *parse, size_t size);
 bool scn_lex(struct scn_parse *parse, struct span text, struct scn_line *line);
 
 /* ---- messages and near words: scenario_words.c ---- */
-struct scn_near {
-    struct span word;
-    const char *best;
-    struct span best_span;
-    uint32_t distance;
-};
-void scn_near_init(struct scn_near *near, struct span word);
-void scn_near_try(struct scn_near *near, const char *candidate);
-void scn_near_try_span(struct scn_near *near, struct span candidate);
-/* Each word of "a|b|c". */
-void scn_near_try_words(struct scn_near *near, const char *words);
-/* True when something is near enough to be worth naming. */
-bool scn_near_found(const struct scn_near *near);
-/* Edits (insert, delete, change, swap neighbours) from a to b, at most 99. */
-uint32_t scn_distance(struct span a, struct span b);
-
 /* "expected WHAT, found "X"; nearest: "Y"" at the current token. `near` may be NULL. Always returns
  * false. */
 bool scn_expected(struct scn_parse *parse, const char *what, const struct scn_near *near);

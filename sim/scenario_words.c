@@ -60,7 +60,7 @@ void scn_near_try_span(struct scn_near *near, struct span candidate)
 
     if (distance < near->distance) {
         near->distance = distance;
-        near->best_span = candidate;
+        near->best = candidate;
     }
 }
 
@@ -83,9 +83,9 @@ void scn_near_try_words(struct scn_near *near, const char *words)
 
 bool scn_near_found(const struct scn_near *near)
 {
-    size_t len = near->word.len > near->best_span.len ? near->word.len : near->best_span.len;
+    size_t len = near->word.len > near->best.len ? near->word.len : near->best.len;
 
-    return near->best_span.len > 0 && near->distance <= len / 3 + 1 && near->distance < len;
+    return near->best.len > 0 && near->distance <= len / 3 + 1 && near->distance < len;
 }
 
 uint32_t scn_choice(const char *words, struct span word)
@@ -173,7 +173,7 @@ bool scn_expected(struct scn_parse *parse, const char *what, const struct scn_ne
     }
     if (near != NULL && scn_near_found(near)) {
         text_str(&text, "; nearest: \"");
-        text_span(&text, near->best_span);
+        text_span(&text, near->best);
         text_char(&text, '"');
     }
     return false;
