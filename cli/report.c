@@ -217,7 +217,7 @@ static void json_seconds(FILE *out, const char *name, uint64_t us)
 
 static uint64_t per_second(uint64_t count, uint64_t wall_us)
 {
-    return wall_us == 0 ? 0 : (uint64_t)((unsigned __int128)count * 1000000 / wall_us);
+    return wall_us == 0 ? 0 : count * 1000 / (wall_us / 1000 + 1);
 }
 
 static void json_finding(FILE *out, const char *name, const struct run_report *report)

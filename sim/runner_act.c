@@ -29,8 +29,8 @@ void run_noop(struct run *run, const struct scn_line *line, const char *why)
 void run_tell_fault(struct run *run, uint32_t process, struct span words)
 {
     guest_say(&run->face, GUEST_SAY_FAULT, process, words);
-    if (run->options.record && process == SIM_NONE) {
-        run_record_tick(run, SIM_NONE, GUEST_SAY_FAULT, words);
+    if (run->options.record) {
+        run_record_tick(run, process, GUEST_SAY_FAULT, words);
     }
 }
 
