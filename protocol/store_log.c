@@ -138,9 +138,13 @@ static enum log_guess log_guess_record(struct log_reader *reader, size_t pos)
 /* Step over zeros that cannot be the start of a record: its length would be 0. */
 static void log_skip_zeros(struct log_reader *reader)
 {
-    const uint8_t *at = reader->rest.at + reader->pos;
     size_t left = log_left(reader);
     size_t run = 0;
+
+    if (left == 0) {
+        return;
+    }
+    const uint8_t *at = reader->rest.at + reader->pos;
 
     while (run + 8 <= left) {
         uint64_t word;
@@ -250,7 +254,6 @@ static enum log_next log_wrong(struct log_reader *reader, const char *what)
 /* The record at `pos`; LOG_NEXT_END with `hunting` set when there is no good one. */
 static enum log_next log_take(struct log_reader *reader, struct log_record *record)
 {
-    const uint8_t *at = reader->rest.at + reader->pos;
     size_t left = log_left(reader);
     struct reader head;
     struct txn_header header;
@@ -262,6 +265,8 @@ static enum log_next log_take(struct log_reader *reader, struct log_record *reco
         log_doubt(reader, "a record is cut short");
         return LOG_NEXT_END;
     }
+    const uint8_t *at = reader->rest.at + reader->pos;
+
     reader_init(&head, span_make(at, LOG_HEAD_BYTES), READER_MAX_DEFAULT);
     uint64_t sum = reader_u64(&head);
     uint32_t length = reader_u32(&head);
