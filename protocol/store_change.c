@@ -117,7 +117,6 @@ static void change_found(struct store *store, const struct input *in, struct fx 
 void store_truncate(struct store *store, struct fx *fx, int64_t zxid)
 {
     ENSURE(store_is_settled(store));
-    ENSURE(zxid >= 0);
     change_begin(store, fx, STORE_TRUNCATING, zxid);
     store->job.phase = PHASE_TRUNCATE_FIND;
     change_find(store, fx);
@@ -147,6 +146,10 @@ void store_install(struct store *store, struct fx *fx)
     enum err err;
 
     ENSURE(store_is_settled(store));
+    if (zxid < 0) {
+        store_fail(store, fx, ERR_RANGE, "install", "snapshot"); /* a peer chose it */
+        return;
+    }
     change_begin(store, fx, STORE_INSTALLING, zxid);
     store->trusted = true;
     store->job.phase = PHASE_INSTALL_WRITE;
