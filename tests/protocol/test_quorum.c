@@ -269,8 +269,8 @@ START_TEST(test_quorums_intersect)
     static const char *const texts[] = {
         "server.1=a:1:2\nserver.2=a:1:2\nserver.3=a:1:2\nserver.4=a:1:2\nserver.5=a:1:2",
         "server.1=a:1:2\nserver.2=a:1:2\nserver.3=a:1:2\nserver.4=a:1:2",
-        "server.1=a:1:2\nserver.2=a:1:2\nserver.3=a:1:2\nserver.4=a:1:2\nserver.5=a:1:2\n"
-        "group.1=1:2\ngroup.2=3:4\ngroup.3=5\nweight.1=3\nweight.3=2\nweight.4=2",
+        ("server.1=a:1:2\nserver.2=a:1:2\nserver.3=a:1:2\nserver.4=a:1:2\nserver.5=a:1:2\n"
+         "group.1=1:2\ngroup.2=3:4\ngroup.3=5\nweight.1=3\nweight.3=2\nweight.4=2"),
     };
 
     for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
