@@ -95,6 +95,10 @@ struct scenario *cli_scenario(const char *path, bool warnings)
     const struct guest *const *guests = cli_guests(&count);
     enum err err;
 
+    if (count == 0) {
+        cli_error(path, "this build knows no protocol");
+        return NULL;
+    }
     if (!cli_read(path, &text)) {
         return NULL;
     }

@@ -88,6 +88,7 @@ struct guest_op {
     uint64_t tag;      /* > 0, counted up in the run: pass it to sim_ask */
     uint32_t process;  /* the client */
     uint32_t verb;     /* index in guest->verbs; UINT32_MAX for guest_op_begin */
+    bool routine;      /* of an `every` line: told only when it does not succeed */
     struct span label; /* `as w1`, or empty */
     struct span words; /* the verb with its arguments, as written */
     uint64_t begin_us, end_us;

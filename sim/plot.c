@@ -3,15 +3,14 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 
-#define PLOT_WIDTH_PX    1600u
-#define PLOT_INNER_PX    1360u /* of the time axis */
-#define PLOT_LANE_PX     78u
-#define PLOT_CHAR_PX     7u /* of a label, on average */
-#define PLOT_LABEL_ROWS  4u
-#define PLOT_NAMES_MAX   7u   /* kinds of records with a colour of their own */
-#define PLOT_BUCKETS     100u /* arrows of a kind and link: one in each part of the time */
-#define PLOT_SEEN_SLOTS  65536u
-#define PLOT_COUNT_SLOTS 64u
+#define PLOT_WIDTH_PX   1600u
+#define PLOT_INNER_PX   1360u /* of the time axis */
+#define PLOT_LANE_PX    78u
+#define PLOT_CHAR_PX    7u /* of a label, on average */
+#define PLOT_LABEL_ROWS 4u
+#define PLOT_NAMES_MAX  7u   /* kinds of records with a colour of their own */
+#define PLOT_BUCKETS    100u /* arrows of a kind and link: one in each part of the time */
+#define PLOT_SEEN_SLOTS 65536u
 
 struct plot {
     const struct run *run;
@@ -129,9 +128,9 @@ static void put_head(struct plot *plot, enum plot_format format, const char *pat
     put_seconds(plot, plot->span_us);
     put(plot, "]\nset yrange [0.35:");
     put_milli(plot, (int64_t)plot->lanes * 1000 + 1250);
-    put(plot,
-        "]\nset key below maxrows 3 samplen 2 spacing 1.1\nset border 1\nset tics nomirror out\n"
-        "set mxtics 5\nset grid xtics lc rgb '#e6e6e6' lw 1 lt 1\nset ytics scale 0 (");
+    put(plot, "]\nset bmargin 8\nset key bmargin center horizontal samplen 2 spacing 1.2 width "
+              "1\nset border 1\nset tics nomirror out\n"
+              "set mxtics 5\nset grid xtics lc rgb '#e6e6e6' lw 1 lt 1\nset ytics scale 0 (");
     for (uint32_t p = 0; p < plot->lanes; p++) {
         put(plot, p == 0 ? "\"" : ", \"");
         put_text(plot, run_process_name(plot->run, p));
@@ -259,14 +258,17 @@ static void put_lane_ticks(struct plot *plot)
 
 static void put_op_labels(struct plot *plot)
 {
+    uint64_t ends[GUEST_PROCESS_MAX] = {0};
+
     for (uint32_t i = 0; i < plot->report->op_count; i++) {
         const struct guest_op *op = plot->report->ops[i];
         char room[40];
         struct text text;
 
-        if (op->label.len == 0 || op->process >= plot->lanes) {
+        if (op->label.len == 0 || op->process >= plot->lanes || ends[op->process] > op->begin_us) {
             continue;
         }
+        ends[op->process] = op->begin_us + px_to_us(plot, op->label.len * PLOT_CHAR_PX + 8);
         text_init(&text, room, sizeof(room));
         text_span(&text, op->label);
         put_label(plot, op->begin_us, lane_milli(plot, op->process) + 370, room, "#202020");
@@ -373,8 +375,8 @@ static uint32_t put_ops(struct plot *plot, enum guest_fate fate)
 /* ---- arrows ---- */
 
 struct arrow_names {
-    const char *names[PLOT_COUNT_SLOTS];
-    uint32_t counts[PLOT_COUNT_SLOTS];
+    const char *names[PLOT_NAMES_MAX];
+    uint32_t drawn[PLOT_NAMES_MAX + 1];
     uint32_t count;
 };
 
@@ -400,9 +402,6 @@ static void collect_names(const struct plot *plot, struct arrow_names *names)
             index = names->count++;
             names->names[index] = record->arrows[i].name;
         }
-        if (index != UINT32_MAX) {
-            names->counts[index]++;
-        }
     }
 }
 
@@ -426,10 +425,11 @@ static bool arrow_first(const struct plot *plot, const struct run_arrow *arrow, 
     return false;
 }
 
-static void put_arrows(struct plot *plot, const struct arrow_names *names, uint32_t wanted,
-                       uint64_t *seen)
+static uint32_t put_arrows(struct plot *plot, const struct arrow_names *names, uint32_t wanted,
+                           uint64_t *seen)
 {
     const struct run_record *record = plot->report->record;
+    uint32_t count = 0;
 
     block_begin(plot, "arrow", wanted);
     for (uint32_t i = 0; i < record->arrow_count; i++) {
@@ -459,8 +459,10 @@ static void put_arrows(struct plot *plot, const struct arrow_names *names, uint3
         put(plot, " ");
         put_milli(plot, to - from);
         put(plot, "\n");
+        count++;
     }
     put(plot, "EOD\n");
+    return count;
 }
 
 /* ---- the plot command ---- */
@@ -508,12 +510,12 @@ static void put_state_plots(struct plot *plot, bool *first, const bool *used)
         }
     }
     if (used[guest->state_count]) {
-        put_box_plot(plot, first, "bar", guest->state_count, "fs pattern 4 border lc rgb '#b0b0b0'",
-                     "down");
+        put_box_plot(plot, first, "bar", guest->state_count,
+                     "fs pattern 4 noborder lc rgb '#a0a0a0'", "down");
     }
     if (used[guest->state_count + 1]) {
-        put_box_plot(plot, first, "bar", guest->state_count + 1, "fs solid border lc rgb '#fee391'",
-                     "paused");
+        put_box_plot(plot, first, "bar", guest->state_count + 1,
+                     "fs solid noborder lc rgb '#fec44f'", "paused");
     }
 }
 
@@ -524,7 +526,7 @@ static void put_arrow_plots(struct plot *plot, bool *first, const struct arrow_n
                                                             "#88a6611a", "#aa888888"};
 
     for (uint32_t i = 0; i <= PLOT_NAMES_MAX; i++) {
-        if (i < PLOT_NAMES_MAX && i >= names->count) {
+        if (names->drawn[i] == 0) {
             continue;
         }
         put_comma(plot, first);
@@ -593,7 +595,7 @@ void plot_script(const struct run *run, const struct run_report *report, enum pl
     }
     collect_names(&plot, &names);
     for (uint32_t i = 0; i <= PLOT_NAMES_MAX; i++) {
-        put_arrows(&plot, &names, i, seen);
+        names.drawn[i] = put_arrows(&plot, &names, i, seen);
     }
     mem_put(out->mem, seen, PLOT_SEEN_SLOTS * sizeof(*seen));
     put_arrow_plots(&plot, &first, &names);

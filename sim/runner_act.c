@@ -29,7 +29,8 @@ void run_noop(struct run *run, const struct scn_line *line, const char *why)
 void run_tell_fault(struct run *run, uint32_t process, struct span words)
 {
     guest_say(&run->face, GUEST_SAY_FAULT, process, words);
-    if (run->options.record) {
+    /* Ends are seen in the plot without a label. */
+    if (run->options.record && (words.len < 7 || memcmp(words.at, "end of ", 7) != 0)) {
         run_record_tick(run, process, GUEST_SAY_FAULT, words);
     }
 }
@@ -409,7 +410,9 @@ static void verb_call(struct run *run, const struct scn_line *line, const struct
 {
     const struct guest_verb *verb = action->verb;
     struct guest_value values[GUEST_PARAM_MAX];
-    struct guest_call call = {.process = process, .values = values, .words = action->words};
+    struct guest_call call = {.process = process,
+                              .values = values,
+                              .words = run_with_round(run, action->words, where->round)};
     enum err err;
 
     ENSURE(verb->param_count <= GUEST_PARAM_MAX);
@@ -421,10 +424,11 @@ static void verb_call(struct run *run, const struct scn_line *line, const struct
             label = run->scenario->names[action->as].text;
         }
         call.op = run_op_begin(run, process, (uint32_t)(verb - run->scenario->guest->verbs), label,
-                               action->words);
+                               call.words);
         if (call.op == NULL) {
             return;
         }
+        call.op->routine = where->round > 0 && action->as == SCN_NONE;
         if (action->as != SCN_NONE) {
             run->bound_op[action->as] = call.op;
         }

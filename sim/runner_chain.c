@@ -8,12 +8,22 @@ static void chain_go(struct run *run, uint32_t chain_index);
 
 static bool is_step(enum scn_kind kind)
 {
-    return kind >= SCN_AT && kind <= SCN_NEVER;
+    return kind >= SCN_AT && kind <= SCN_WITHIN;
 }
 
 static bool is_verdict(enum scn_kind kind)
 {
     return kind >= SCN_WITHIN && kind <= SCN_SOMETIMES;
+}
+
+static void watch_add(struct run *run, struct run_verdict *verdict)
+{
+    if (verdict->line->lost) {
+        return;
+    }
+    verdict->mark = RUN_OPEN;
+    run->watches[run->watch_count++] =
+        (struct run_watch){.line = verdict->line, .verdict = verdict};
 }
 
 /* Each absolute `at` begins a chain, and so does the first timed line. */
@@ -42,6 +52,9 @@ void run_chains_make(struct run *run)
                 .mark = line->lost ? RUN_SKIPPED
                                    : (line->kind == SCN_SOMETIMES ? RUN_UNSEEN : RUN_UNREACHED),
             };
+        }
+        if (line->kind == SCN_ALWAYS || line->kind == SCN_NEVER) {
+            watch_add(run, &run->verdicts[run->verdict_of[i]]);
         }
         if (!is_step(line->kind)) {
             continue;
@@ -431,13 +444,6 @@ static bool chain_step(struct run *run, uint32_t chain_index)
     case SCN_EVERY:
         every_start(run, line_index);
         break;
-    case SCN_ALWAYS:
-    case SCN_NEVER:
-        run->verdicts[run->verdict_of[line_index]].mark = RUN_OPEN;
-        run->watches[run->watch_count++] = (struct run_watch){
-            .line = line, .verdict = &run->verdicts[run->verdict_of[line_index]]};
-        run_dirty(run);
-        break;
     default:
         UNREACHABLE();
     }
@@ -476,8 +482,20 @@ static void chain_go(struct run *run, uint32_t chain_index)
     }
 }
 
+static void watch_begin(struct sim *sim, void *context, uint64_t argument)
+{
+    (void)sim;
+    (void)argument;
+    run_dirty(context);
+}
+
 void run_chains_start(struct run *run)
 {
+    for (uint32_t i = 0; i < run->watch_count; i++) {
+        if (run->watches[i].line->time_us > 0) {
+            sim_schedule(run->sim, run->watches[i].line->time_us, watch_begin, run, 0);
+        }
+    }
     for (uint32_t i = 0; i < run->chain_count; i++) {
         chain_go(run, i);
     }
@@ -497,6 +515,42 @@ void run_chain_fired(struct run *run, uint32_t chain_index)
 
 /* ---- asking again ---- */
 
+static bool roles_bound(const struct run *run, const struct scn_roles *roles)
+{
+    for (uint32_t i = 0; i < roles->count; i++) {
+        if (roles->at[i].kind == SCN_ROLE_NAME &&
+            run->scenario->names[roles->at[i].index].kind == SCN_NAME_BOUND &&
+            run->bound[roles->at[i].index] == SIM_NONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Has every name in the condition come to mean something? */
+static bool condition_bound(const struct run *run, const struct scn_condition *condition)
+{
+    const struct guest_condition *found;
+
+    if (condition->kind == SCN_IF_FATE) {
+        return run->bound_op[condition->name] != NULL;
+    }
+    if (condition->kind != SCN_IF_GUEST) {
+        return roles_bound(run, &condition->roles) && roles_bound(run, &condition->other);
+    }
+    found = &run->scenario->guest->conditions[condition->index];
+    for (uint32_t i = 0; i < found->param_count; i++) {
+        const struct scn_arg *arg = &condition->args[i];
+
+        if (arg->given &&
+            ((found->params[i].kind == GUEST_OP && run->bound_op[arg->name] == NULL) ||
+             (found->params[i].kind == GUEST_ROLE && !roles_bound(run, &arg->roles)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void watch_ask(struct run *run, const struct run_watch *watch)
 {
     struct text why;
@@ -504,7 +558,8 @@ static void watch_ask(struct run *run, const struct run_watch *watch)
     enum guest_truth truth;
     bool never = watch->line->kind == SCN_NEVER;
 
-    if (watch->verdict->mark != RUN_OPEN) {
+    if (watch->verdict->mark != RUN_OPEN || sim_now(run->sim) < watch->line->time_us ||
+        !condition_bound(run, &watch->line->condition)) {
         return;
     }
     text_init(&why, run->why, sizeof(run->why));
@@ -628,7 +683,15 @@ static void finish_verdict(struct run *run, struct run_verdict *verdict)
 
 void run_finish_verdicts(struct run *run)
 {
+    struct sim_finding finding;
+    bool cut_short = sim_get_finding(run->sim, &finding);
+
     for (uint32_t i = 0; i < run->verdict_count; i++) {
-        finish_verdict(run, &run->verdicts[i]);
+        struct run_verdict *verdict = &run->verdicts[i];
+
+        if (!cut_short ||
+            (verdict->line->kind != SCN_FINALLY && verdict->line->kind != SCN_WITHIN)) {
+            finish_verdict(run, verdict);
+        }
     }
 }

@@ -140,7 +140,8 @@ static void tell_op(struct run *run, const struct guest_op *op, struct span resu
         text_str(&text, ", ");
         text_span(&text, result);
     }
-    /* Reads only where somebody gave them a name. */
+    /* Reads only where somebody gave them a name; routine only when it fails. */
+    writes = writes && !(op->routine && op->fate == GUEST_OP_OK);
     guest_say(&run->face, writes || op->label.len > 0 ? GUEST_SAY_CLIENT : GUEST_SAY_DETAIL,
               op->process, span_make(text.at, text.len));
 }

@@ -113,6 +113,8 @@ bool run_in(struct run *run, const struct scn_roles *roles, const struct run_whe
 void run_values(struct run *run, const struct guest_param *params, uint32_t count,
                 const struct scn_arg *args, const struct run_where *where,
                 struct guest_value *values);
+/* The text with each $n replaced. */
+struct span run_with_round(struct run *run, struct span text, uint64_t round);
 void run_set_text(const struct run *run, const struct guest_set *set, struct text *text);
 
 /* ---- actions: runner_act.c, runner_link.c ---- */

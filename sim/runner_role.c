@@ -190,7 +190,7 @@ static bool has_round(struct span text)
 }
 
 /* The text with each $n replaced. */
-static struct span with_round(struct run *run, struct span text, uint64_t round)
+struct span run_with_round(struct run *run, struct span text, uint64_t round)
 {
     struct bytes out;
     char room[24];
@@ -234,7 +234,7 @@ void run_values(struct run *run, const struct guest_param *params, uint32_t coun
         } else if (params[i].kind == GUEST_OP) {
             value->op = run->bound_op[arg->name];
         } else if (params[i].kind == GUEST_TEXT || params[i].kind == GUEST_WORD) {
-            value->text = with_round(run, arg->text, where->round);
+            value->text = run_with_round(run, arg->text, where->round);
         }
     }
 }

@@ -452,10 +452,10 @@ static void put_timed(struct explain *explain, const struct scn_line *line)
         put(explain, ": ");
         break;
     case SCN_ALWAYS:
-        put(explain, "must hold from here on: ");
+        put(explain, "must hold all the time: ");
         break;
     case SCN_NEVER:
-        put(explain, "may not hold at any time from here on: ");
+        put(explain, "may not hold at any time: ");
         break;
     case SCN_FINALLY:
         put(explain, "must hold at the end: ");
@@ -472,6 +472,11 @@ static void put_timed(struct explain *explain, const struct scn_line *line)
         put_condition(explain, &line->condition);
     } else {
         put(explain, "(see below)");
+    }
+    if ((line->kind == SCN_ALWAYS || line->kind == SCN_NEVER) && line->time_us > 0) {
+        put(explain, ", from ");
+        put_time(explain, line->time_us);
+        put(explain, " on");
     }
     if (line->as != SCN_NONE) {
         put(explain, " (that process is called ");

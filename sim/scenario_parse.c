@@ -214,6 +214,10 @@ static bool parse_expect(struct scn_parse *parse)
     if (line->kind == SCN_WITHIN && !scn_parse_as(parse, SCN_NAME_BOUND, &line->as)) {
         return false;
     }
+    if ((line->kind == SCN_ALWAYS || line->kind == SCN_NEVER) && scn_take_word(parse, "from") &&
+        !scn_parse_time(parse, &line->time_us)) {
+        return false;
+    }
     return scn_line_end(parse);
 }
 

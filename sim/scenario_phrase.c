@@ -304,7 +304,7 @@ static bool condition_checks(struct scn_parse *parse, struct scn_condition *cond
     struct scn_near near;
 
     condition->kind = SCN_IF_CHECKS;
-    while (scn_peek(parse) != NULL && !scn_at_word(parse, "as")) {
+    while (scn_peek(parse) != NULL && !scn_at_word(parse, "as") && !scn_at_word(parse, "from")) {
         uint32_t index = check_find(guest, scn_peek(parse)->text);
 
         if (index == SCN_NONE) {

@@ -502,7 +502,8 @@ bool scn_parse_params(struct scn_parse *parse, const struct scn_params *params,
     struct scn_near near;
 
     ENSURE(count <= sizeof(given));
-    while (scn_peek(parse) != NULL && !scn_at_word(parse, "as") && !scn_at_word(parse, "for")) {
+    while (scn_peek(parse) != NULL && !scn_at_word(parse, "as") && !scn_at_word(parse, "for") &&
+           !scn_at_word(parse, "from")) {
         uint32_t index = param_find(parse, params, given, &near);
         const struct guest_param *param;
         struct scn_arg *arg;
