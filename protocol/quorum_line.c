@@ -20,9 +20,10 @@ static bool line_fail(struct line_parser *parser, const char *why)
     return false;
 }
 
+/* A backslash would be an escape when the printed line is read again. */
 static bool line_is_host_byte(uint8_t c, bool in_brackets)
 {
-    if (c <= ' ' || c == 0x7f || c == '[' || c == ']' || c == ';' || c == '|') {
+    if (c <= ' ' || c == 0x7f || c == '[' || c == ']' || c == ';' || c == '|' || c == '\\') {
         return false;
     }
     return c != ':' || in_brackets;

@@ -252,6 +252,9 @@ START_TEST(test_observers_follow_and_never_count)
     cluster_open(&cluster, 5, 2, 1); /* 4 and 5 observe */
     cluster_start(&cluster, 3, 0, 0);
     cluster_start(&cluster, 4, 9, 99);
+    EXPECT(cluster.servers[4].election.proposal.leader == VOTE_OF_OBSERVER);
+    EXPECT(cluster.servers[4].election.proposal.zxid == VOTE_OF_OBSERVER);
+    EXPECT(cluster.servers[4].election.proposal.epoch == VOTE_OF_OBSERVER);
     cluster_start(&cluster, 5, 9, 99);
     cluster_run(&cluster, 5 * SECOND);
     EXPECT(cluster.servers[3].looking); /* 3 of 5 are up, but only one voter of three */
@@ -341,6 +344,46 @@ START_TEST(test_a_higher_round_is_joined_with_the_better_vote)
     EXPECT(cluster.servers[1].election.round == 6);
     EXPECT(cluster.servers[1].election.proposal.leader == 1);
     EXPECT(cluster_has_note(&cluster, NOTE_VOTE, "new round, own vote"));
+    cluster_close(&cluster);
+}
+END_TEST
+
+/* What was proposed in the old round is forgotten: only the own vote and the one that came compete.
+ */
+START_TEST(test_a_new_round_forgets_the_old_proposal)
+{
+    struct wire_vote old = notice_make(VOTE_LOOKING, 3, 4);
+    struct wire_vote between = notice_make(VOTE_LOOKING, 2, 6);
+
+    cluster_open(&cluster, 5, 0, 1);
+    cluster_start(&cluster, 1, 2, 5);
+    cluster_give(&cluster, 1, 3, &old);
+    cluster_give(&cluster, 1, 2, &between);
+    EXPECT(cluster.servers[1].election.round == 6);
+    EXPECT(cluster.servers[1].election.proposal.leader == 2);
+    cluster_close(&cluster);
+}
+END_TEST
+
+/* A follower's statement of an old round, with another epoch than the rest, must not complete a
+ * quorum. */
+START_TEST(test_a_new_round_forgets_the_old_votes)
+{
+    struct wire_vote following = notice_make(VOTE_FOLLOWING, 3, 1);
+    struct wire_vote looking = notice_make(VOTE_LOOKING, 5, 2);
+    struct wire_vote leading = notice_make(VOTE_LEADING, 3, 2);
+
+    cluster_open(&cluster, 5, 0, 1);
+    cluster_start(&cluster, 1, 2, 5);
+    following.peer_epoch = 1;
+    cluster_give(&cluster, 1, 2, &following);
+    cluster_give(&cluster, 1, 5, &looking);
+    cluster_give(&cluster, 1, 3, &leading);
+    following = notice_make(VOTE_FOLLOWING, 3, 2);
+    cluster_give(&cluster, 1, 4, &following);
+    EXPECT(cluster.servers[1].looking);
+    cluster_give(&cluster, 1, 2, &following);
+    EXPECT(!cluster.servers[1].looking);
     cluster_close(&cluster);
 }
 END_TEST
@@ -623,6 +666,8 @@ Suite *suite_election(void)
     tcase_add_test(tcase, test_one_server_alone_elects_itself);
     tcase_add_test(tcase, test_old_rounds_are_answered_and_not_counted);
     tcase_add_test(tcase, test_a_higher_round_is_joined_with_the_better_vote);
+    tcase_add_test(tcase, test_a_new_round_forgets_the_old_proposal);
+    tcase_add_test(tcase, test_a_new_round_forgets_the_old_votes);
     tcase_add_test(tcase, test_settles_for_200_ms_without_a_better_vote);
     tcase_add_test(tcase, test_a_chatterbox_cannot_postpone_for_ever);
     tcase_add_test(tcase, test_waits_double_from_200_ms_to_60_s);

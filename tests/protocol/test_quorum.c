@@ -130,6 +130,7 @@ static const struct {
     {"server.1=a:1", 1, "server.1", "host:quorumPort:electionPort"},
     {"\nserver.1=a:1:1", 2, "server.1", "one port"},
     {"server.1=:1:2", 1, "server.1", "host"},
+    {"server.1=a\\\\b:1:2", 1, "server.1", "host"},
     {"server.1=a:0:2", 1, "server.1", "port"},
     {"server.1=a:1:65536", 1, "server.1", "port"},
     {"server.1=a:1:x", 1, "server.1", "port"},
