@@ -169,6 +169,7 @@ const struct process_ops client_ops = {
     .name = "client",
     .make = client_make,
     .step = client_step,
+    .digest = client_digest,
 };
 
 enum client_state client_get_state(const void *self)

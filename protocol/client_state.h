@@ -130,6 +130,9 @@ void client_end_session(struct client *client, struct fx *fx, enum client_state 
                         int32_t code);
 void client_note_state(struct client *client, struct fx *fx, enum client_state state);
 
+/* client_digest.c: process_ops.digest. */
+void client_digest(const void *self, uint64_t now_us, struct digest *out);
+
 /* client_ops.c: asks and replies. */
 void client_asked(struct client *client, struct fx *fx, uint64_t tag, struct span ask);
 void client_replied(struct client *client, struct fx *fx, struct span frame);

@@ -1,3 +1,4 @@
+#include "base/digest.h"
 #include "base/rand.h"
 #include "protocol/help_client.h"
 
@@ -500,6 +501,31 @@ START_TEST(test_hosts_with_and_without_port)
 }
 END_TEST
 
+static uint64_t digest_now(void)
+{
+    struct digest digest = {0};
+
+    client_ops.digest(bench_client, bench_now_us, &digest);
+    return digest.sum;
+}
+
+/* Two clients in the same state have the same digest, whatever the time; asking changes it. */
+START_TEST(test_digest_tells_states_apart)
+{
+    uint64_t early;
+
+    bench_use_region();
+    (void)bench_connect_plain();
+    early = digest_now();
+    bench_now_us = 777777777;
+    (void)bench_connect_plain();
+
+    ck_assert_uint_eq(digest_now(), early);
+    bench_ask_path(1, OP_DELETE, "/a");
+    ck_assert_uint_ne(digest_now(), early);
+}
+END_TEST
+
 /* One whole life with the n-th allocation failing: an answer for every ask, or a clean halt. */
 static void live_without_memory(uint64_t fail_at)
 {
@@ -626,6 +652,7 @@ Suite *suite_client(void)
     add_ops(ops);
     tcase_add_loop_test(others, test_configurations_that_cannot_run, 0, 10);
     tcase_add_test(others, test_hosts_with_and_without_port);
+    tcase_add_test(others, test_digest_tells_states_apart);
     tcase_add_test(others, test_any_allocation_may_fail);
     tcase_add_loop_test(others, test_noise, 1, 6);
     suite_add_tcase(suite, connecting);
