@@ -224,7 +224,11 @@ void index_take(struct index *index, struct node *node)
     }
     *at = node->hash_next;
     index->count--;
-    if (index->count < index->bucket_count / 2 && index->bucket_count > 1u << INDEX_FIRST_LOG2) {
-        index_merge(index);
+    /* Two at a time, as the number of buckets follows at half the number of nodes. */
+    for (uint32_t i = 0; i < 2; i++) {
+        if (index->count < index->bucket_count / 2 &&
+            index->bucket_count > 1u << INDEX_FIRST_LOG2) {
+            index_merge(index);
+        }
     }
 }

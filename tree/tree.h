@@ -109,7 +109,8 @@ const struct node *tree_next(const struct node *top, const struct node *node);
 uint64_t tree_session_count(const struct tree *tree);
 /* The timeout in ms of a session; false when there is none of that id. */
 bool tree_session_find(const struct tree *tree, int64_t session, int32_t *timeout_ms);
-/* The first session with id >= `from` (ids compare unsigned), for walks like that of sorted.h. */
+/* The first session with id >= `from`, as unsigned numbers. To walk all: begin with 0, go on with
+ * (int64_t)((uint64_t)id + 1), stop after -1; sessions may come and go on the way. */
 bool tree_session_seek(const struct tree *tree, int64_t from, int64_t *session,
                        int32_t *timeout_ms);
 

@@ -220,7 +220,7 @@ void help_describe(const struct tree *tree, struct bytes *out)
         if (session == -1) {
             break;
         }
-        session++;
+        session = (int64_t)((uint64_t)session + 1);
     }
     EXPECT(!out->failed);
 }
@@ -298,7 +298,7 @@ void help_check(const struct tree *tree)
         if (session == -1) {
             break;
         }
-        session++;
+        session = (int64_t)((uint64_t)session + 1);
     }
     EXPECT(listed == ephemerals);
 }
