@@ -134,7 +134,7 @@ static int32_t prep_close_session(struct prep *prep, struct txn *txn)
 
 /* The tail of a multi that failed with prep->last_code: `count` ops, the failed one and those
  * behind it, which get -2. The ops before it keep their transactions. */
-static enum err prep_multi_fail(struct prep *prep, const struct txn *whole, uint32_t count)
+static void prep_multi_fail(struct prep *prep, const struct txn *whole, uint32_t count)
 {
     struct txn sub = *whole;
 
@@ -145,7 +145,6 @@ static enum err prep_multi_fail(struct prep *prep, const struct txn *whole, uint
     for (uint32_t i = 1; i < count; i++) {
         txn_multi_add(&prep->list, &sub);
     }
-    return prep->list.failed ? ERR_MEMORY : ERR_OK;
 }
 
 /* PrepRequestProcessor, case multi: every op sees what the earlier ones did; the first failure
@@ -179,9 +178,10 @@ static int32_t prep_multi(struct prep *prep, struct txn *txn)
     } else {
         prep_view_rollback(&prep->view);
         prep->last_code = code;
-        if (prep_multi_fail(prep, txn, cursor.count + 1u) != ERR_OK) {
-            prep->failed = true;
-        }
+        prep_multi_fail(prep, txn, cursor.count + 1u);
+    }
+    if (prep->list.failed) {
+        prep->failed = true;
     }
     txn->multi = (struct txn_multi){.raw = bytes_span(&prep->list), .count = count};
     return ZK_OK;

@@ -8,7 +8,6 @@
 struct prep_record {
     struct prep_record *same_hash;
     uint64_t hash;
-    uint64_t mark;
     uint32_t touches; /* how often it stands in the queue */
     uint32_t path_len;
     struct prep_state state;
@@ -147,6 +146,7 @@ void prep_view_look(const struct prep_view *view, struct span path, struct prep_
     state->crc = (node->flags & NODE_UNDIGESTED) != 0 ? 0 : node->crc;
     state->acl = node_acl(node);
     state->acl_size = 0;
+    state->born = 0;
 }
 
 static struct prep_record *prep_view_add(struct prep_view *view, struct span path, uint64_t hash)
@@ -159,7 +159,6 @@ static struct prep_record *prep_view_add(struct prep_view *view, struct span pat
     prep_view_look(view, path, &record->state);
     record->same_hash = map_find(&view->records, hash);
     record->hash = hash;
-    record->mark = 0;
     record->touches = 0;
     record->path_len = (uint32_t)path.len;
     if (path.len > 0) {
@@ -249,6 +248,9 @@ enum err prep_view_put(struct prep_view *view, const struct prep_change *change)
         goto no_memory;
     }
     next.crc = prep_state_crc(view, change->path, &next);
+    if (!record->state.exists) {
+        next.born = view->touches.tail + 1u;
+    }
     if (ring_count(&view->touches) == 0) {
         view->digest = tree_digest(view->tree);
     }
@@ -342,17 +344,22 @@ static bool prep_state_is_of(const struct prep_state *state, int64_t session)
     return state->exists && state->stat.ephemeral_owner == session;
 }
 
-uint32_t prep_view_ephemerals(struct prep_view *view, int64_t session, struct bytes *raw)
+/* The record speaks of the very node that the tree holds, not of one that replaces it. */
+static bool prep_view_is_applied(const struct prep_view *view, const struct prep_state *state)
+{
+    return state->born == 0 || state->born - 1u < view->touches.head;
+}
+
+uint32_t prep_view_ephemerals(const struct prep_view *view, int64_t session, struct bytes *raw)
 {
     struct bytes path;
     uint32_t count = 0;
     uint64_t touches = ring_count(&view->touches);
 
-    view->mark++;
     bytes_init(&path, view->mem);
     for (const struct node *node = tree_ephemeral_first(view->tree, session); node != NULL;
          node = tree_linked_next(view->tree, node)) {
-        struct prep_record *record;
+        const struct prep_record *record;
 
         bytes_clear(&path);
         node_path(node, true, &path);
@@ -361,23 +368,22 @@ uint32_t prep_view_ephemerals(struct prep_view *view, int64_t session, struct by
             break;
         }
         record = prep_view_find(view, bytes_span(&path), hash_bytes(bytes_span(&path), view->seed));
-        if (record != NULL) {
-            record->mark = view->mark;
-        }
-        if (record == NULL || prep_state_is_of(&record->state, session)) {
+        if (record == NULL || (prep_state_is_of(&record->state, session) &&
+                               prep_view_is_applied(view, &record->state))) {
             txn_paths_add(raw, bytes_span(&path));
             count++;
         }
     }
     bytes_drop(&path);
     for (uint64_t i = 0; i < touches; i++) {
-        struct prep_record *record = ((struct prep_touch *)ring_at(&view->touches, i))->record;
+        const struct prep_touch *touch = ring_at(&view->touches, i);
+        const struct prep_record *record = touch->record;
 
-        if (record->mark != view->mark && prep_state_is_of(&record->state, session)) {
+        if (record->state.born == view->touches.head + i + 1u &&
+            prep_state_is_of(&record->state, session)) {
             txn_paths_add(raw, prep_record_path(record));
             count++;
         }
-        record->mark = view->mark;
     }
     return count;
 }

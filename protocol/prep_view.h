@@ -25,6 +25,7 @@ struct prep_state {
     uint32_t crc;      /* the node's digest; 0 outside the digest */
     struct acl_list acl;
     size_t acl_size; /* of the record's own copy of acl.raw; 0 when it is lent by the tree */
+    uint64_t born;   /* 1 + place in the queue of the touch that made the node; 0: not in flight */
 };
 
 struct prep_record;
@@ -37,7 +38,6 @@ struct prep_view {
     struct ring undo;
     uint64_t seed;
     uint64_t digest; /* of the tree with everything in flight; valid while there are touches */
-    uint64_t mark;   /* of the last prep_view_ephemerals */
     bool digest_on;
     bool saving; /* a multi is being prepared */
 };
@@ -71,8 +71,8 @@ void prep_view_rollback(struct prep_view *view);
 /* Digest of the tree with everything in flight. */
 uint64_t prep_view_digest(const struct prep_view *view);
 
-/* The paths of the ephemerals that `session` will have: those of the tree by age, then those in
- * flight by zxid; encoded as in txn_paths. Their number. */
-uint32_t prep_view_ephemerals(struct prep_view *view, int64_t session, struct bytes *raw);
+/* The paths of the ephemerals that `session` will have, oldest first, encoded as in txn_paths.
+ * Their number. */
+uint32_t prep_view_ephemerals(const struct prep_view *view, int64_t session, struct bytes *raw);
 
 #endif
