@@ -256,6 +256,7 @@ static bool change_effect(struct store *store, struct fx *fx)
     case PHASE_IMAGE:
     case PHASE_REPLAY:
     case PHASE_TIDY:
+    case PHASE_SYNC:
     case PHASE_FRESH:
     case PHASE_TRUNCATE_FIND:
     case PHASE_INSTALL_WRITE:
@@ -314,6 +315,7 @@ static void change_next(struct store *store, struct fx *fx)
         case PHASE_IMAGE:
         case PHASE_REPLAY:
         case PHASE_TIDY:
+        case PHASE_SYNC:
         case PHASE_FRESH:
         case PHASE_INSTALL_WRITE:
         case PHASE_INSTALL_RENAME:

@@ -537,6 +537,26 @@ static void load_replay_ended(struct store *store, struct fx *fx)
 
 /* ---- the end ---- */
 
+/* What was read is not yet known to be durable: a killed process leaves records in the cache of the
+ * system whose sync never was. They are about to be voted with and built upon, so they are made
+ * durable now. (scenarios/disk: a record that only the cache held, then power loss behind a newer
+ * file.) Only the last log can have such an end: a file is not left before its last write is
+ * durable. */
+static void load_sync(struct store *store, struct fx *fx)
+{
+    struct store_job *job = &store->job;
+    struct store_file *last = store_file_down(store, FILE_LOG, INT64_MAX);
+
+    if (last == NULL) {
+        load_epochs(store, fx);
+        return;
+    }
+    job->phase = PHASE_SYNC;
+    job->tag = store_tag(store);
+    job->file = last;
+    fx_sync(fx, store_file_dir(last), store_file_name(last), job->tag);
+}
+
 static void load_tidied(struct store *store, struct fx *fx)
 {
     struct store_job *job = &store->job;
@@ -544,7 +564,7 @@ static void load_tidied(struct store *store, struct fx *fx)
 
     store->trusted = !fresh || store->config.autocreate;
     if (!fresh || !store->trusted) {
-        load_epochs(store, fx);
+        load_sync(store, fx);
         return;
     }
     job->phase = PHASE_FRESH;
@@ -670,6 +690,13 @@ void store_load_go(struct store *store, const struct input *in, struct fx *fx)
     case PHASE_REPAIR:
     case PHASE_TIDY:
         load_mended(store, in, fx);
+        return;
+    case PHASE_SYNC:
+        if (in->done.err != ERR_OK) {
+            store_fail(store, fx, in->done.err, "sync", job->file->name);
+            return;
+        }
+        load_epochs(store, fx);
         return;
     case PHASE_ACCEPTED:
         if (load_parse_epoch(store, in, fx, &job->accepted_read)) {

@@ -57,6 +57,7 @@ enum store_phase {
     PHASE_IMAGE,
     PHASE_REPLAY,
     PHASE_TIDY,
+    PHASE_SYNC,
     PHASE_FRESH,
     /* truncate, install: store_change.c */
     PHASE_TRUNCATE_FIND,

@@ -12,6 +12,7 @@
 static struct ensemble_world world;
 
 #define STORM_ZXIDS 65536u
+#define STORM_WRITES 3000u
 static struct {
     int64_t zxid;
     uint64_t hash, digest;
@@ -60,6 +61,15 @@ static void storm_fault(uint64_t seed, uint64_t step)
     uint32_t other = (uint32_t)((draw >> 16) % world.servers);
     struct sim_link link;
 
+    if ((draw >> 24) % 6 == 0) { /* the power of the whole site */
+        for (uint32_t i = 0; i < world.servers; i++) {
+            sim_crash(world.sim, i, SIM_POWER);
+        }
+        for (uint32_t i = 0; i < world.servers; i++) {
+            sim_start(world.sim, i);
+        }
+        return;
+    }
     switch (draw % 8) {
     case 0:
         sim_crash(world.sim, victim, SIM_KILL);
@@ -139,7 +149,7 @@ static void storm_run(uint64_t seed)
              small == 0 ? 100000u : 4u + (unsigned)(seed % 40), small == 1 ? 500u : 1u + (unsigned)(seed % 23),
              seed % 5 == 0 ? "-1" : "0.33");
     char path[32];
-    uint64_t tags[400];
+    static uint64_t tags[STORM_WRITES];
     uint32_t count = 0;
 
     memset(applied, 0, sizeof applied);
@@ -149,12 +159,15 @@ static void storm_run(uint64_t seed)
     sim_add_tap(world.sim, 1u << SIM_AT_NOTE, storm_tap, NULL);
     ensemble_run(&world, 2000);
     for (uint64_t step = 0; step < 300; step++) {
-        snprintf(path, sizeof path, "/n%u", count);
-        tags[count++] = ensemble_create(&world, path, "1");
+        for (uint64_t burst = sim_draw(world.sim, 902, seed, step) % 10; burst > 0; burst--) {
+            snprintf(path, sizeof path, "/n%u", count);
+            tags[count++] = ensemble_create(&world, path, "1");
+        }
+        ensemble_run(&world, sim_draw(world.sim, 903, seed, step) % 40);
         if (step % 5 == 0) {
             storm_fault(seed, step);
         }
-        ensemble_run(&world, 200);
+        ensemble_run(&world, 180);
         ck_assert_msg(storm_error == NULL, "seed %llu: %s", (unsigned long long)seed, storm_error);
     }
     storm_heal();
@@ -168,6 +181,9 @@ static void storm_run(uint64_t seed)
         ck_abort_msg("seed %llu: %s", (unsigned long long)seed, finding.why);
     }
     ck_assert_msg(ensemble_converged(&world), "seed %llu does not converge", (unsigned long long)seed);
+    for (uint32_t i = 0; i < world.servers; i++) {
+        ck_assert_msg(sim_is_up(world.sim, i), "seed %llu: s%u halted", (unsigned long long)seed, i + 1);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct server_view view;
         ensemble_view(&world, 0, &view);
