@@ -135,6 +135,31 @@ static enum log_guess log_guess_record(struct log_reader *reader, size_t pos)
     return header.zxid > reader->last_zxid ? LOG_GUESS_YES : LOG_GUESS_NO;
 }
 
+/* The zeros being passed end before `offset`: were they a sector that was never written? */
+static void log_end_zeros(struct log_reader *reader, uint64_t offset)
+{
+    uint64_t sector = (reader->zeros + LOG_SECTOR - 1) / LOG_SECTOR * LOG_SECTOR;
+
+    if (!reader->in_zeros) {
+        return;
+    }
+    reader->in_zeros = false;
+    if ((reader->zeros == reader->damage && sector <= offset && sector > reader->damage) ||
+        sector + LOG_SECTOR <= offset) {
+        reader->unwritten = true;
+    }
+}
+
+/* `count` bytes from `pos` on are passed, all of them zero. */
+static void log_pass_zeros(struct log_reader *reader, size_t count)
+{
+    if (count > 0 && !reader->in_zeros) {
+        reader->in_zeros = true;
+        reader->zeros = log_here(reader);
+    }
+    reader->pos += count;
+}
+
 /* Step over zeros that cannot be the start of a record: its length would be 0. */
 static void log_skip_zeros(struct log_reader *reader)
 {
@@ -159,9 +184,9 @@ static void log_skip_zeros(struct log_reader *reader)
         run++;
     }
     if (run == left && reader->eof) {
-        reader->pos += run;
+        log_pass_zeros(reader, run);
     } else if (run >= LOG_HEAD_BYTES) {
-        reader->pos += run - LOG_HEAD_BYTES + 1;
+        log_pass_zeros(reader, run - LOG_HEAD_BYTES + 1);
     }
 }
 
@@ -171,7 +196,8 @@ static enum log_next log_hunt(struct log_reader *reader)
     while (reader->pos < reader->rest.len) {
         switch (log_guess_record(reader, reader->pos)) {
         case LOG_GUESS_YES:
-            return log_finish(reader, LOG_TAIL_HOLE);
+            log_end_zeros(reader, log_here(reader));
+            return log_finish(reader, reader->unwritten ? LOG_TAIL_TORN : LOG_TAIL_HOLE);
         case LOG_GUESS_MORE:
             return LOG_NEXT_MORE;
         case LOG_GUESS_NO:
@@ -181,9 +207,12 @@ static enum log_next log_hunt(struct log_reader *reader)
             return log_finish(reader, LOG_TAIL_HOLE);
         }
         if (reader->rest.at[reader->pos] != 0) {
+            log_end_zeros(reader, log_here(reader));
             reader->dirty = true;
+            reader->pos++;
+        } else {
+            log_pass_zeros(reader, 1);
         }
-        reader->pos++;
         log_skip_zeros(reader);
     }
     if (!reader->eof) {

@@ -3,6 +3,10 @@
  *      16 bytes header | record, record, ...      | nothing, or zero bytes (padding)
  *      record: long Adler-32 of the txn, int length, txn, 'B'
  *
+ * A power loss may keep any of the sectors of the one write that was in flight, so valid records
+ * may stand behind a sector that was lost. Such a sector reads as zeros, from the damage on or from
+ * end to end; damage without one is not the trace of a crash.
+ *
  * The reader takes a file in pieces of any size and gives one txn after the other, with every check
  * that a single file allows. What it finds after the last good record it classifies (enum
  * log_tail); whether that is allowed depends on where the file stands among others, which its
@@ -17,6 +21,7 @@
 #define LOG_HEADER_BYTES 16u
 #define LOG_RECORD_BYTES 13u /* around a txn */
 #define LOG_RECORD_END   0x42
+#define LOG_SECTOR       512u /* what a disk writes as one */
 
 void log_put_header(struct bytes *out);
 void log_put_record(struct bytes *out, struct span txn);
@@ -31,9 +36,9 @@ enum log_tail {
     LOG_TAIL_OPEN,  /* not known yet */
     LOG_TAIL_NONE,  /* the file ends with a good record or the header, or zeros follow to its end */
     LOG_TAIL_EMPTY, /* no header: zero bytes long, or all zeros */
-    LOG_TAIL_TORN, /* other bytes follow, and no valid record among them: a write that was cut short
-                    */
-    LOG_TAIL_HOLE, /* a valid record stands behind damage: synced data were lost */
+    LOG_TAIL_TORN,  /* other bytes follow, and no valid record among them or only behind a sector
+                       that  never arrived: a write that was cut short */
+    LOG_TAIL_HOLE,  /* a valid record stands behind damage of another kind: synced data were lost */
     LOG_TAIL_WRONG, /* not a log, or a record with a good checksum and senseless content */
 };
 
@@ -55,6 +60,9 @@ struct log_reader {
     bool dirty;     /* hunting met a byte that is not zero */
     bool hunting;   /* behind damage: looking for a valid record */
     bool opened;    /* the header was read */
+    bool in_zeros;  /* hunting: the last byte passed was zero */
+    bool unwritten; /* hunting: passed a whole sector, or the rest of the first one, of zeros */
+    uint64_t zeros; /* in the file: where the zeros just passed began */
     enum log_tail tail;
     uint64_t damage;  /* offset of the first byte that is not as it should be */
     const char *what; /* a phrase for it, or NULL */
