@@ -108,6 +108,7 @@ void sim_step(struct sim *sim, struct sim_process *p, struct input *in, struct s
     }
     fx_clear(&sim->fx);
     sim->stepping = p;
+    sim->last_stepped = p->index;
     p->ops->step(p->self, in, &sim->fx);
     sim->stepping = NULL;
     if (__builtin_expect(sim->fx.failed, 0)) {

@@ -5,6 +5,7 @@
 
 #define WORLD_PROCESS_BYTES (16ull << 20)
 #define WORLD_POOL_ROOM     16u
+#define WORLD_INSTANT_MAX   1000000u /* scheduled things after which an instant counts as endless */
 
 /* ---- memory ---- */
 void sim_full(struct sim *sim)
@@ -74,6 +75,7 @@ struct sim *sim_open(const struct sim_options *options)
     sim->conn_free = UINT32_MAX;
     sim->parcel_free = UINT32_MAX;
     sim->verdict_kind = SIM_KILL;
+    sim->last_stepped = SIM_NONE;
     sim->process_room = WORLD_POOL_ROOM;
     sim->processes = sim_get(sim, WORLD_POOL_ROOM * sizeof(*sim->processes));
     sim->conn_room = WORLD_POOL_ROOM;
@@ -329,6 +331,13 @@ static void world_handle(struct sim *sim, const struct heap_item *item)
     }
 }
 
+/* So much was scheduled in one instant that it will never end. */
+static void world_stands_still(struct sim *sim)
+{
+    sim_fault(sim, sim->last_stepped, "time stands still",
+              span_text("a million things were scheduled without a microsecond passing"));
+}
+
 static void world_events(struct sim *sim, uint64_t until_us, uint64_t limit)
 {
     uint64_t end =
@@ -346,8 +355,14 @@ static void world_events(struct sim *sim, uint64_t until_us, uint64_t limit)
             return;
         }
         (void)heap_pop(&sim->heap, &item);
-        sim->now_us = item.due;
+        if (item.due != sim->now_us) {
+            sim->now_us = item.due;
+            sim->instant_start = sim->tie;
+        }
         world_handle(sim, &item);
+        if (__builtin_expect(sim->tie - sim->instant_start > WORLD_INSTANT_MAX, 0)) {
+            world_stands_still(sim);
+        }
         if (__builtin_expect(sim->options.journal != NULL, 0) && sim->counts.events != events) {
             sim_journal_event(sim->options.journal, sim);
         }

@@ -278,6 +278,8 @@ struct sim {
     struct mem *mem;
     uint64_t now_us;
     uint64_t tie;
+    uint64_t instant_start; /* tie when now_us was reached */
+    uint32_t last_stepped;  /* process */
     struct heap heap;
     uint64_t fingerprint;
     struct sim_counts counts;
