@@ -89,9 +89,8 @@ static int32_t image_i32(const uint8_t *at)
     return (int32_t)__builtin_bswap32(value);
 }
 
-/* Add to *need the length field at offset *need and what it announces, as far as `have` shows it.
- * False when the field is not there yet (then *need ends with it). A bad length adds nothing:
- * decoding will refuse it. */
+/* Add to *need the length field at offset *need and what it announces. False when *need ends with
+ * the field: because it is not there yet, or because decoding will refuse it. */
 static bool image_need_buffer(const struct image_reader *reader, struct span have, size_t *need)
 {
     size_t at = *need;
@@ -102,9 +101,10 @@ static bool image_need_buffer(const struct image_reader *reader, struct span hav
         return false;
     }
     len = image_i32(have.at + at);
-    if (len > 0 && (uint32_t)len <= reader->max_len) {
-        *need += (size_t)len;
+    if (len < -1 || len > (int64_t)reader->max_len) {
+        return false;
     }
+    *need += len == -1 ? 0 : (size_t)len;
     return true;
 }
 
