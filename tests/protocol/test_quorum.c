@@ -218,7 +218,7 @@ START_TEST(test_majority_on_all_subsets)
             uint32_t count = 0;
 
             for (uint32_t i = 0; i < voters; i++) {
-                count += (bits >> i) & 1;
+                count += (uint32_t)((bits >> i) & 1);
             }
             EXPECT(membership_has_quorum(&membership, bits) == (2 * count > voters));
         }
