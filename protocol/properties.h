@@ -1,7 +1,7 @@
 /* properties.h - Java's properties syntax, one pair at a time.
  *
  * Lines of key=value (also `:` or a blank between them), comments after # or !, continuation by a
- * backslash at the end of a line, escapes \t \n \r \f \uXXXX. Blanks around key and value are
+ * backslash at the end of a line, escapes \t \n \r \f \uHHHH. Blanks around key and value are
  * dropped, which Properties.load does not do behind a value but every reader of a zoo.cfg does.
  * Source: java.util.Properties.load, QuorumPeerConfig.parseProperties. */
 #ifndef PROTOCOL_PROPERTIES_H
