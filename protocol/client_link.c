@@ -61,7 +61,9 @@ static bool client_send_watches(struct client *client, struct fx *fx,
 
     while (size < CLIENT_SET_WATCHES_BYTES &&
            client_watches_next(&client->watches, &end, &path, &bits)) {
-        size += (path.len + 4) * (uint32_t)__builtin_popcount(bits);
+        for (uint32_t list = 0; list < WIRE_WATCH_LISTS; list++) {
+            size += (bits & 1u << list) != 0 ? path.len + 4 : 0;
+        }
         seen |= bits;
         count++;
     }
