@@ -7,8 +7,8 @@
 
 #ifdef TERRARIUM_ASAN
 /* Every poisoned byte costs an eighth of a byte of shadow memory at each opening. */
-#define ARENA_BYTES       (1ull << 30)
-#define ARENA_WORLD_BYTES (64ull << 20)
+#define ARENA_BYTES       (2ull << 30)
+#define ARENA_WORLD_BYTES (256ull << 20)
 #else
 #define ARENA_BYTES       (64ull << 30)
 #define ARENA_WORLD_BYTES (8ull << 30)
