@@ -76,7 +76,8 @@ void model_init(struct model *model)
 {
     struct acl_list null_list = {.is_null = true};
 
-    memset(model, 0, sizeof(*model));
+    model->count = 0;
+    memset(model->timeout_ms, 0, sizeof(model->timeout_ms));
     model_set_list(model_add(model, "/"), null_list);
     model_set_list(model_add(model, "/zookeeper"), null_list);
     model_set_list(model_add(model, "/zookeeper/config"), acl_world_read());
@@ -423,6 +424,15 @@ void model_describe(const struct model *model, struct bytes *out)
 
 static uint32_t below(struct help_random *random, uint32_t bound)
 {
+    if (random->script != NULL) {
+        uint32_t draw = 0;
+
+        for (uint32_t i = 0; i < (bound > 256 ? 2u : 1u) && random->script_left > 0; i++) {
+            draw = draw << 8 | *random->script++;
+            random->script_left--;
+        }
+        return draw % bound;
+    }
     return (uint32_t)rand_below(&random->rand, bound);
 }
 

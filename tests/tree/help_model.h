@@ -48,6 +48,8 @@ void model_describe(const struct model *model, struct bytes *out);
 /* A random transaction, encoded into `out`. Paths are few, so that everything meets everything. */
 struct help_random {
     struct rand rand;
+    const uint8_t *script; /* draws come from here if not NULL, zeros after its end */
+    size_t script_left;
     const struct model *model; /* to hit existing nodes often */
     int64_t zxid;              /* of the last one */
 };

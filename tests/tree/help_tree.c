@@ -188,7 +188,7 @@ void help_describe_session(int64_t session, int32_t timeout_ms, struct bytes *ou
     bytes_raw(out, text, (size_t)len);
 }
 
-void help_describe(const struct tree *tree, struct bytes *out)
+static void help_describe_tree(const struct tree *tree, bool usage, struct bytes *out)
 {
     uint64_t count = tree_node_count(tree);
     struct help_node *nodes = malloc(count * sizeof(*nodes));
@@ -208,6 +208,9 @@ void help_describe(const struct tree *tree, struct bytes *out)
                                       .data = node_data(node),
                                       .data_null = node_data_null(node),
                                       .acl = node_acl(node).raw};
+        if (!usage && span_is(node_name(node), "zookeeper_stats")) {
+            nodes[i].data = span_make(NULL, 0);
+        }
         node_stat_stored(node, &nodes[i].stat);
         i++;
     }
@@ -223,6 +226,16 @@ void help_describe(const struct tree *tree, struct bytes *out)
         session = (int64_t)((uint64_t)session + 1);
     }
     EXPECT(!out->failed);
+}
+
+void help_describe(const struct tree *tree, struct bytes *out)
+{
+    help_describe_tree(tree, true, out);
+}
+
+void help_describe_image(const struct tree *tree, struct bytes *out)
+{
+    help_describe_tree(tree, false, out);
 }
 
 uint64_t help_digest(const struct tree *tree)

@@ -42,6 +42,8 @@ struct help_node {
 void help_describe_nodes(const struct help_node *nodes, size_t count, struct bytes *out);
 void help_describe_session(int64_t session, int32_t timeout_ms, struct bytes *out);
 void help_describe(const struct tree *tree, struct bytes *out);
+/* The same without what quota nodes say of usage: loading an image counts that again. */
+void help_describe_image(const struct tree *tree, struct bytes *out);
 /* Recomputed from all nodes. */
 uint64_t help_digest(const struct tree *tree);
 /* Links, counts, and sums of a tree agree with each other. */

@@ -136,7 +136,7 @@ static bool shot_begin(struct shot *shot, struct tree *tree, struct rand *rand)
         EXPECT(err == ERR_REFUSED);
         return false;
     }
-    help_describe(tree, &shot->text);
+    help_describe_image(tree, &shot->text);
     shot->digest = tree_digest(tree);
     shot->zxid = tree_zxid(tree);
     return true;
@@ -162,7 +162,7 @@ static void shot_check(struct shot *shot, size_t chunk)
     bytes_clear(&want);
     bytes_clear(&got);
     bytes_raw(&want, shot->text.at, shot->text.len);
-    help_describe(tree, &got);
+    help_describe_image(tree, &got);
     expect_same_text();
     EXPECT(tree_digest(tree) == shot->digest);
     EXPECT(image_writer_zxid(shot->writer) == shot->zxid);
