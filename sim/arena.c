@@ -5,12 +5,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define ARENA_BYTES (64ull << 30)
 #ifdef TERRARIUM_ASAN
-/* Every poisoned byte costs an eighth of a byte of shadow memory at each opening. */
-#define ARENA_BYTES       (2ull << 30)
+/* Every byte costs an eighth of a byte of shadow memory at each opening. */
 #define ARENA_WORLD_BYTES (256ull << 20)
 #else
-#define ARENA_BYTES       (64ull << 30)
 #define ARENA_WORLD_BYTES (8ull << 30)
 #endif
 #define ARENA_BYTES_LEAST (1ull << 28)

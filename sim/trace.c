@@ -61,12 +61,20 @@ static bool trace_ends_in(const char *name, const char *tail)
     return len >= tail_len && strcmp(name + len - tail_len, tail) == 0;
 }
 
+/* A space, unless one is there. */
+static void trace_gap(struct text *text)
+{
+    if (text->len > 0 && text->at[text->len - 1] != ' ') {
+        text_char(text, ' ');
+    }
+}
+
 static void trace_field(struct text *text, const char *name, uint64_t value)
 {
     if (name == NULL || name[0] == '\0') {
         return;
     }
-    text_char(text, ' ');
+    trace_gap(text);
     text_str(text, name);
     text_char(text, '=');
     if (trace_ends_in(name, "zxid") || trace_ends_in(name, "epoch") ||
@@ -81,7 +89,7 @@ static void trace_field(struct text *text, const char *name, uint64_t value)
 
 static void trace_bytes(struct text *text, const char *name, struct span bytes)
 {
-    text_char(text, ' ');
+    trace_gap(text);
     text_str(text, name);
     text_str(text, "=\"");
     text_quoted(text,
