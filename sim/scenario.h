@@ -147,8 +147,7 @@ struct scn_pattern {
     uint32_t who_as, peer_as;          /* names, or SCN_NONE */
     const struct guest_record *record; /* NULL: any */
     const struct guest_note *note;
-    struct span
-        file; /* APPEND, SYNC, SYNCED, REPLACE: of this name (or beginning, with * at its end) */
+    struct span file; /* APPEND, SYNC, REPLACE: of this name (or beginning, with * at its end) */
     struct scn_test tests[SCN_TESTS_MAX];
     uint32_t test_count;
     uint32_t nth; /* 1: the first */

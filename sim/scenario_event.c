@@ -270,7 +270,6 @@ bool scn_parse_pattern(struct scn_parse *parse, struct scn_pattern *pattern)
         break;
     case SIM_AT_APPEND:
     case SIM_AT_SYNC:
-    case SIM_AT_SYNCED:
     case SIM_AT_REPLACE:
         good = file_parse(parse, pattern);
         break;
@@ -281,6 +280,7 @@ bool scn_parse_pattern(struct scn_parse *parse, struct scn_pattern *pattern)
     case SIM_AT_CLOSED:
         good = peer_parse(parse, pattern, "to");
         break;
+    case SIM_AT_SYNCED:
     case SIM_AT_START:
     case SIM_AT_CRASH:
     case SIM_AT_PAUSE:

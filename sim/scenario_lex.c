@@ -74,7 +74,7 @@ static bool lex_quoted(struct lex *lex, struct span *text)
         lex->at += lex->text.at[lex->at] == '\\' ? 2 : 1;
     }
     if (lex->at >= lex->text.len) {
-        return scn_wrong(lex->parse, (uint32_t)start + 1, "expected a closing quote for ",
+        return scn_wrong(lex->parse, (uint32_t)start + 1, "expected a closing quote behind ",
                          span_make(lex->text.at + start, lex->text.len - start));
     }
     *text = span_make(lex->text.at + start + 1, lex->at - start - 1);

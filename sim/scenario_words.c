@@ -58,6 +58,11 @@ void scn_near_try_span(struct scn_near *near, struct span candidate)
 {
     uint32_t distance = scn_distance(near->word, candidate);
 
+    /* The beginning of a longer word is near to it. */
+    if (near->word.len >= 3 && near->word.len < candidate.len &&
+        memcmp(near->word.at, candidate.at, near->word.len) == 0) {
+        distance = 1;
+    }
     if (distance < near->distance) {
         near->distance = distance;
         near->best = candidate;
