@@ -126,6 +126,10 @@ static void peers_hand_over(struct peers *peers, struct fx *fx, uint64_t now_us,
     peer->waiting = false;
     peers->sent++;
     fx_send(fx, peer->conn, bytes_span(&peer->message));
+    if (!peer->asked_drained && peer->undrained > peers->settings.send_max_bytes / 2) {
+        peer->asked_drained = true;
+        fx_tell_drained(fx, peer->conn);
+    }
 }
 
 /* Use `conn` for this peer from now on. What was said last is said again: the old connection may
@@ -135,6 +139,7 @@ static void peers_adopt(struct peers *peers, struct fx *fx, uint64_t now_us, str
     peer->state = PEER_OPEN;
     peer->unanswered = 0;
     peer->undrained = 0;
+    peer->asked_drained = false;
     peer->nudge_until_us = 0;
     peers_hand_over(peers, fx, now_us, peer);
 }
@@ -321,6 +326,8 @@ void peers_on_drained(struct peers *peers, struct fx *fx, const struct input *in
     (void)fx;
     if (peer != NULL) {
         peer->undrained = 0;
+        peer->asked_drained = false;
+        peer->asked_drained = false;
     }
 }
 

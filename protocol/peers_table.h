@@ -28,6 +28,7 @@ struct peer {
     uint64_t asked_us;   /* when the first of them went */
     uint64_t sent_us;    /* when the last of them went */
     uint64_t undrained;  /* bytes given to the connection since IN_DRAINED */
+    bool asked_drained;  /* an IN_DRAINED is on its way */
 };
 
 struct peer_wait {

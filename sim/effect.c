@@ -21,8 +21,14 @@ static void effect_do(struct sim *sim, struct sim_process *p, const struct effec
         struct sim_conn *conn;
         uint32_t side;
 
-        if (sim_end_find(sim, p, effect->id, &conn, &side) != NULL && effect->bytes.len > 0) {
+        if (sim_end_find(sim, p, effect->id, &conn, &side) == NULL) {
+            return;
+        }
+        if (effect->bytes.len > 0) {
             sim_way_send(sim, conn, side, effect->bytes);
+        }
+        if (effect->a == 1) {
+            sim_way_tell_drained(sim, conn, side);
         }
         return;
     }

@@ -645,10 +645,33 @@ static void way_offer_later(struct sim *sim, struct sim_end *end)
     sim_parcel_send(sim, parcel, sim->now_us);
 }
 
-void sim_way_took(struct sim *sim, struct sim_conn *conn, uint32_t side, uint64_t taken)
+/* Whoever asked hears once little of what it sent is still on its way. */
+static void way_check_drained(struct sim *sim, struct sim_conn *conn, uint32_t side)
 {
     struct sim_way *way = &conn->ways[side];
     const struct sim_end *sender = &conn->ends[side];
+    struct sim_parcel *parcel;
+
+    if (!way->tell_drained || way->sent - way->taken > SEND_LOW_MARK) {
+        return;
+    }
+    way->tell_drained = false;
+    if (sender->open) {
+        parcel = sim_parcel_make(sim, PARCEL_DRAINED, sender->process, span_make(NULL, 0));
+        parcel->id = sender->number;
+        sim_parcel_send(sim, parcel, sim->now_us);
+    }
+}
+
+void sim_way_tell_drained(struct sim *sim, struct sim_conn *conn, uint32_t side)
+{
+    conn->ways[side].tell_drained = true;
+    way_check_drained(sim, conn, side);
+}
+
+void sim_way_took(struct sim *sim, struct sim_conn *conn, uint32_t side, uint64_t taken)
+{
+    struct sim_way *way = &conn->ways[side];
     struct sim_end *receiver = &conn->ends[1 - side];
     uint64_t offered = way->arrived - way->taken;
 
@@ -658,14 +681,5 @@ void sim_way_took(struct sim *sim, struct sim_conn *conn, uint32_t side, uint64_
         /* It stopped in the middle and wants to go on at once. */
         way_offer_later(sim, receiver);
     }
-    if (way->sent - way->drained >= SIM_DRAIN_SENT && way->sent - way->taken < SIM_DRAIN_LOW) {
-        way->drained = way->sent;
-        if (sender->open) {
-            struct sim_parcel *parcel =
-                sim_parcel_make(sim, PARCEL_DRAINED, sender->process, span_make(NULL, 0));
-
-            parcel->id = sender->number;
-            sim_parcel_send(sim, parcel, sim->now_us);
-        }
-    }
+    way_check_drained(sim, conn, side);
 }

@@ -30,8 +30,6 @@
 #define SIM_WALL_START_MS 1700000000000
 /* IN_DRAINED: given when so much was sent since the last one, and less than the low mark is queued.
  */
-#define SIM_DRAIN_SENT (256u << 10)
-#define SIM_DRAIN_LOW  (64u << 10)
 
 /* ---- events ---- */
 enum sim_source {
@@ -105,8 +103,8 @@ struct sim_way {
     uint64_t taken;   /* consumed by the receiver */
     uint64_t arrived; /* shown to it */
     uint64_t sent;
-    uint64_t cut;     /* where the record begins that the codec has not cut off yet */
-    uint64_t drained; /* position at the last IN_DRAINED */
+    uint64_t cut;      /* where the record begins that the codec has not cut off yet */
+    bool tell_drained; /* the sender asked for an IN_DRAINED */
     uint64_t last_due_us;
     struct sim_segment *segments;
     uint32_t segment_head, segment_count, segment_room; /* room is a power of two */
@@ -492,6 +490,8 @@ void sim_way_mark(struct sim *sim, struct sim_conn *conn, uint32_t side, enum se
 /* Arm it for its head unless it is, or waits. */
 void sim_way_arm(struct sim *sim, struct sim_conn *conn, uint32_t side);
 void sim_way_send(struct sim *sim, struct sim_conn *conn, uint32_t side, struct span bytes);
+/* FX_SEND with a = 1. */
+void sim_way_tell_drained(struct sim *sim, struct sim_conn *conn, uint32_t side);
 void sim_way_due(struct sim *sim, struct sim_conn *conn, uint32_t side);
 /* Offer bytes that arrived and were not taken. */
 void sim_way_offer(struct sim *sim, struct sim_conn *conn, uint32_t side);

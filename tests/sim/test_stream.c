@@ -67,6 +67,7 @@ static void dialer(struct guest_state *self, const struct input *in, struct fx *
 
         bytes_fill(out, 'x', 1u << 20);
         fx_send(fx, self->conn, bytes_span(out));
+        fx_tell_drained(fx, self->conn);
     } else if (in->kind == IN_ASK && span_is(in->ask.span, "close")) {
         fx_close(fx, self->conn, false);
     } else if (in->kind == IN_ASK && span_is(in->ask.span, "abort")) {
