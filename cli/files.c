@@ -83,7 +83,9 @@ static void print_problems(const struct scenario *scenario, bool warnings)
             scenario_print_problem(scenario, &scenario->problems[i], &out);
         }
     }
-    fwrite(out.at, 1, out.len, stderr);
+    if (out.len > 0) {
+        fwrite(out.at, 1, out.len, stderr);
+    }
     bytes_drop(&out);
 }
 

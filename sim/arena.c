@@ -5,6 +5,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifdef TERRARIUM_ASAN
+#include <sanitizer/asan_interface.h>
+#define ARENA_UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
+#else
+#define ARENA_UNPOISON(at, size) ((void)(at), (void)(size))
+#endif
+
 #define ARENA_BYTES (64ull << 30)
 #ifdef TERRARIUM_ASAN
 /* Every byte costs an eighth of a byte of shadow memory at each opening. */
@@ -180,6 +187,8 @@ struct mem *arena_add(struct arena *arena, uint32_t index, uint8_t fill, arena_e
         index >= (arena->bytes - arena->world_bytes) / arena->stride) {
         return NULL;
     }
+    ARENA_UNPOISON(room,
+                   sizeof(*room)); /* an earlier world may have laid out its rooms otherwise */
     mem = mem_region_mem(mem_region_init(room + 1, arena->stride - sizeof(*room), fill));
     *room = (struct arena_room){
         .get = mem->get,

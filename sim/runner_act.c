@@ -157,13 +157,17 @@ void run_crash_prepare(struct run *run, const struct scn_action *action, uint32_
     const struct scn_arg *disk = &action->args[SCN_CRASH_DISK];
     const struct scn_arg *how = &action->args[SCN_CRASH_KIND];
 
-    *kind = how->given && how->number == 1 ? SIM_POWER : SIM_KILL;
+    *kind = SIM_KILL;
     if (action->fault->fault == SCN_STOP) {
         *kind = SIM_POWER;
         crash_disk(run, process, 1000000, 0);
         return;
     }
-    if (action->fault->fault != SCN_CRASH || !disk->given) {
+    if (action->fault->fault != SCN_CRASH) {
+        return;
+    }
+    *kind = how->given && how->number == 1 ? SIM_POWER : SIM_KILL;
+    if (!disk->given) {
         return;
     }
     *kind = SIM_POWER;
