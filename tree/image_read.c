@@ -525,6 +525,9 @@ static enum err image_read_seals(struct image_reader *reader)
     struct reader in;
     enum err err;
 
+    if (reader->partial.len < IMAGE_SEAL_BYTES) {
+        return ERR_SHORT;
+    }
     reader_init(&in, bytes_span(&reader->partial), IMAGE_SEALS_MAX);
     err = image_check_seal(reader, &in, 0);
     /* With digests off the third seal follows the first; only their lengths tell. */
