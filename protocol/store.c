@@ -34,8 +34,9 @@ struct store *store_make(struct mem *mem, const struct store_config *config, str
     sorted_init(&store->logs, mem);
     sorted_init(&store->snapshots, mem);
     sorted_init(&store->scraps, mem);
-    bytes_init(&store->queue, mem);
-    bytes_init(&store->flying, mem);
+    ring_init(&store->queue, mem, (uint32_t)sizeof(struct store_batch));
+    bytes_init(&store->flying.bytes, mem);
+    bytes_init(&store->spare, mem);
     bytes_init(&store->snap.piece, mem);
     log_reader_init(&store->job.log, mem, store->config.txn_bytes_max);
     tree_result_init(&store->job.result, mem);
@@ -44,6 +45,17 @@ struct store *store_make(struct mem *mem, const struct store_config *config, str
     store->accepted_epoch = -1;
     store->current_epoch = -1;
     return store;
+}
+
+static void store_forget_queue(struct store *store)
+{
+    while (ring_count(&store->queue) > 0) {
+        struct store_batch *batch = ring_at(&store->queue, 0);
+
+        bytes_drop(&batch->bytes);
+        ring_pop(&store->queue);
+    }
+    store->append_failed = false;
 }
 
 void store_drop(struct store *store)
@@ -55,8 +67,10 @@ void store_drop(struct store *store)
     store_load_drop(store);
     image_writer_drop(store->snap.writer);
     bytes_drop(&store->snap.piece);
-    bytes_drop(&store->queue);
-    bytes_drop(&store->flying);
+    store_forget_queue(store);
+    ring_drop(&store->queue);
+    bytes_drop(&store->flying.bytes);
+    bytes_drop(&store->spare);
     log_reader_drop(&store->job.log);
     tree_result_drop(&store->job.result);
     store_files_drop(store);
@@ -87,8 +101,7 @@ void store_forget_writes(struct store *store)
     store->log = NULL;
     store->write_tag = 0;
     store->sync_tag = 0;
-    bytes_clear(&store->queue);
-    bytes_clear(&store->flying);
+    store_forget_queue(store); /* the flying batch stays: it is lent until the next step */
 }
 
 /* Nothing goes on any more. No effects: the disk, or the memory, is not to be trusted. */
@@ -217,22 +230,44 @@ void store_draw_roll(struct store *store)
     }
 }
 
+/* The batch that takes a txn of this size; NULL: no memory. */
+static struct store_batch *store_batch_for(struct store *store, size_t len, int64_t zxid)
+{
+    uint64_t count = ring_count(&store->queue);
+    struct store_batch *batch = count == 0 ? NULL : ring_at(&store->queue, count - 1);
+
+    if (batch != NULL && batch->bytes.len + len + LOG_RECORD_BYTES <= LOG_BATCH_BYTES) {
+        return batch;
+    }
+    batch = ring_push(&store->queue);
+    if (batch == NULL) {
+        return NULL;
+    }
+    *batch = (struct store_batch){.bytes = store->spare, .first_zxid = zxid};
+    bytes_init(&store->spare, store->mem);
+    bytes_clear(&batch->bytes);
+    /* Whether this write opens a file is known only when it is made: leave room for the header. */
+    log_put_header(&batch->bytes);
+    return batch;
+}
+
 enum err store_append(struct store *store, int64_t zxid, struct span txn)
 {
+    struct store_batch *batch;
+
     if ((store->state != STORE_READY && store->state != STORE_INSTALLING) || !store->trusted) {
         return ERR_REFUSED;
     }
     ENSURE(zxid > store->appended_zxid);
-    if (store->queue.len == 0) {
-        /* Whether this write opens a file is known only when it is made: leave room for the header.
-         */
-        log_put_header(&store->queue);
-        store->queue_first = zxid;
+    batch = store_batch_for(store, txn.len, zxid);
+    if (batch != NULL) {
+        log_put_record(&batch->bytes, txn);
     }
-    log_put_record(&store->queue, txn);
-    if (store->queue.failed) {
+    if (batch == NULL || batch->bytes.failed) {
+        store->append_failed = true;
         return ERR_MEMORY;
     }
+    batch->last_zxid = zxid;
     store->appended_zxid = zxid;
     store->roll_txns++;
     return ERR_OK;
@@ -250,31 +285,32 @@ static bool store_log_is_long(const struct store *store)
     return limit > 0 && store->log->size > limit;
 }
 
-/* The queue becomes the one write in flight. */
+/* The next batch becomes the one write in flight. */
 static void store_write(struct store *store, struct fx *fx)
 {
-    struct bytes empty = store->flying;
-    struct span span = bytes_span(&store->queue);
+    struct store_batch *batch = ring_at(&store->queue, 0);
+    struct span span;
 
-    ENSURE(!store_is_writing(store));
+    ENSURE(batch != NULL && !store_is_writing(store));
     if (store->log != NULL && (store->roll || store_log_is_long(store))) {
         store->log = NULL; /* complete and durable: nothing is in flight */
     }
     store->roll = false;
+    bytes_drop(&store->spare);
+    store->spare = store->flying.bytes;
+    store->flying = *batch;
+    ring_pop(&store->queue);
+    span = bytes_span(&store->flying.bytes);
     if (store->log == NULL) {
-        store->log = store_file_put(store, FILE_LOG, store->queue_first);
+        store->log = store_file_put(store, FILE_LOG, store->flying.first_zxid);
         if (store->log == NULL) {
             store_fail(store, fx, ERR_MEMORY, "open", "log");
             return;
         }
         ENSURE(store->log->size == 0);
     } else {
-        span = bytes_tail(&store->queue, LOG_HEADER_BYTES);
+        span = bytes_tail(&store->flying.bytes, LOG_HEADER_BYTES);
     }
-    store->flying = store->queue;
-    store->queue = empty;
-    bytes_clear(&store->queue);
-    store->flying_zxid = store->appended_zxid;
     store->write_tag = store_tag(store);
     fx_append_lent(fx, DIR_LOG, store_file_name(store->log), store->log->size, span,
                    store->write_tag);
@@ -288,13 +324,13 @@ static void store_write(struct store *store, struct fx *fx)
 
 void store_flush(struct store *store, struct fx *fx)
 {
-    if (store->queue.failed && store->state != STORE_FAILED) {
+    if (store->append_failed && store->state != STORE_FAILED) {
         store_fail(store, fx, ERR_MEMORY, "append", "log");
     }
     if (store->state != STORE_READY) {
         return;
     }
-    if (store->queue.len > 0 && !store_is_writing(store)) {
+    if (ring_count(&store->queue) > 0 && !store_is_writing(store)) {
         store_write(store, fx);
         if (store->roll_txns > store->roll_txns_at || store->roll_bytes > store->roll_bytes_at) {
             store->snapshot_due = true;
@@ -309,9 +345,9 @@ void store_flush(struct store *store, struct fx *fx)
 static void store_log_is_durable(struct store *store, struct fx *fx)
 {
     ENSURE(store->log != NULL);
-    ENSURE(store->flying_zxid > store->durable_zxid);
+    ENSURE(store->flying.last_zxid > store->durable_zxid);
     store->log->durable = store->log->size;
-    store->durable_zxid = store->flying_zxid;
+    store->durable_zxid = store->flying.last_zxid;
     store->events |= STORE_SYNCED;
     store_note(fx, NOTE_LOGGED, (uint64_t)store->durable_zxid, 0);
     store_snap_log_grew(store, fx);
@@ -347,7 +383,8 @@ int64_t store_appended_zxid(const struct store *store)
 
 bool store_is_settled(const struct store *store)
 {
-    return store->state == STORE_READY && store->queue.len == 0 && !store_is_writing(store);
+    return store->state == STORE_READY && ring_count(&store->queue) == 0 &&
+           !store_is_writing(store);
 }
 
 /* ---- epochs ---- */

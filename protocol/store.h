@@ -17,10 +17,10 @@
  *      TRUNCATING (store_truncate), INSTALLING (store_install)
  *
  * Group commit. store_append queues a record; store_flush, called once at the end of a step, writes
- * the whole queue as one FX_APPEND and one FX_SYNC, unless a sync is still in flight: then the
- * queue waits for it. So at any instant at most one write of the log is not durable. That matters
- * more than it saves: whatever a power loss takes, damage can only be at the end of the last file,
- * and a hole with valid records behind it is never the trace of a mere crash.
+ * what is queued, up to 64 KiB, as one FX_APPEND and one FX_SYNC, unless a sync is still in flight:
+ * then the queue waits for it. So at any instant at most one write of the log is not durable, and
+ * not a long one. That matters more than it saves: what a power loss can take of a log is known
+ * (store_log.h, enum log_tail), and all other damage is refused.
  *
  * After a load everything that is in the log counts as applied: the tree and the history include
  * the tail whose commit is not known (Apache does the same; synchronisation settles it). Every note

@@ -187,7 +187,6 @@ static void change_installed(struct store *store)
     struct store_job *job = &store->job;
 
     job->phase = PHASE_NONE;
-    store->flying_zxid = job->zxid;
     store->durable_zxid = job->zxid;
     store->state = STORE_READY;
     store->events |= STORE_INSTALLED;

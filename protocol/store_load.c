@@ -616,7 +616,6 @@ static void load_epochs(struct store *store, struct fx *fx)
         }
     }
     store->appended_zxid = job->last_zxid;
-    store->flying_zxid = job->last_zxid;
     store->durable_zxid = job->last_zxid;
     store_draw_roll(store);
     store->roll_txns = job->replayed;

@@ -8,6 +8,7 @@
  * rare, so that a file full of them is refused instead of being searched for hours. */
 #define LOG_HUNTS_MAX  64u
 #define LOG_HEAD_BYTES 12u /* checksum and length */
+#define LOG_BLANK_MIN  5u  /* zeros that a record does not begin with by itself */
 
 void log_put_header(struct bytes *out)
 {
@@ -135,39 +136,14 @@ static enum log_guess log_guess_record(struct log_reader *reader, size_t pos)
     return header.zxid > reader->last_zxid ? LOG_GUESS_YES : LOG_GUESS_NO;
 }
 
-/* The zeros being passed end before `offset`: were they a sector that was never written? */
-static void log_end_zeros(struct log_reader *reader, uint64_t offset)
-{
-    uint64_t sector = (reader->zeros + LOG_SECTOR - 1) / LOG_SECTOR * LOG_SECTOR;
-
-    if (!reader->in_zeros) {
-        return;
-    }
-    reader->in_zeros = false;
-    if ((reader->zeros == reader->damage && sector <= offset && sector > reader->damage) ||
-        sector + LOG_SECTOR <= offset) {
-        reader->unwritten = true;
-    }
-}
-
-/* `count` bytes from `pos` on are passed, all of them zero. */
-static void log_pass_zeros(struct log_reader *reader, size_t count)
-{
-    if (count > 0 && !reader->in_zeros) {
-        reader->in_zeros = true;
-        reader->zeros = log_here(reader);
-    }
-    reader->pos += count;
-}
-
-/* Step over zeros that cannot be the start of a record: its length would be 0. */
-static void log_skip_zeros(struct log_reader *reader)
+/* Bytes of zeros at `pos`. */
+static size_t log_zeros(const struct log_reader *reader)
 {
     size_t left = log_left(reader);
     size_t run = 0;
 
     if (left == 0) {
-        return;
+        return 0;
     }
     const uint8_t *at = reader->rest.at + reader->pos;
 
@@ -183,45 +159,92 @@ static void log_skip_zeros(struct log_reader *reader)
     while (run < left && at[run] == 0) {
         run++;
     }
-    if (run == left && reader->eof) {
-        log_pass_zeros(reader, run);
-    } else if (run >= LOG_HEAD_BYTES) {
-        log_pass_zeros(reader, run - LOG_HEAD_BYTES + 1);
+    return run;
+}
+
+/* All is zero up to the border of a sector at `border`: is it the mark of an unwritten sector? */
+static void log_see_border(struct log_reader *reader, uint64_t border)
+{
+    bool any = reader->last_byte > reader->damage;
+    uint64_t zeros = border - (any ? reader->last_byte : reader->damage);
+
+    if (border >= reader->damage + LOG_SECTOR_BYTES) {
+        reader->blank = reader->blank || zeros >= LOG_SECTOR_BYTES;
+    } else {
+        /* The write may have begun in this sector, at the damage. */
+        reader->blank = reader->blank || (zeros >= LOG_BLANK_MIN && !any);
     }
+}
+
+/* Step over `count` bytes: all zeros, or one that is not. */
+static void log_step(struct log_reader *reader, size_t count, bool zero)
+{
+    uint64_t from = log_here(reader);
+    uint64_t border = (from + count) / LOG_SECTOR_BYTES * LOG_SECTOR_BYTES;
+
+    reader->pos += count;
+    if (!zero) {
+        reader->last_byte = from + count;
+    } else if (!reader->found && border > from) {
+        log_see_border(reader, border);
+    }
+}
+
+/* A valid record begins here. The zeros that it begins with may be in an unwritten sector. */
+static void log_see_record(struct log_reader *reader)
+{
+    uint64_t border = (log_here(reader) + LOG_BLANK_MIN - 1) / LOG_SECTOR_BYTES * LOG_SECTOR_BYTES;
+
+    if (border > log_here(reader)) {
+        log_see_border(reader, border);
+    }
+    reader->found = true;
+}
+
+static enum log_next log_hunted(struct log_reader *reader)
+{
+    uint64_t damage = reader->damage;
+    enum log_tail tail = LOG_TAIL_TORN;
+
+    if (reader->last_byte == 0) {
+        tail = reader->opened ? LOG_TAIL_NONE : LOG_TAIL_EMPTY;
+    } else if (reader->hunts > LOG_HUNTS_MAX ||
+               (reader->found &&
+                (!reader->blank || reader->last_byte - damage > LOG_BATCH_BYTES))) {
+        tail = LOG_TAIL_HOLE;
+    }
+    return log_finish(reader, tail);
 }
 
 static enum log_next log_hunt(struct log_reader *reader)
 {
-    log_skip_zeros(reader);
-    while (reader->pos < reader->rest.len) {
-        switch (log_guess_record(reader, reader->pos)) {
+    while (reader->pos < reader->rest.len && reader->hunts <= LOG_HUNTS_MAX) {
+        size_t zeros = log_zeros(reader);
+        bool all = reader->found || zeros == log_left(reader);
+
+        /* Zeros cannot be the start of a record as far as they would make its length 0. */
+        if (zeros > 0 && all && (reader->found || reader->eof)) {
+            log_step(reader, zeros, true);
+            continue;
+        }
+        if (zeros >= LOG_HEAD_BYTES) {
+            log_step(reader, zeros - LOG_HEAD_BYTES + 1, true);
+        }
+        switch (reader->found ? LOG_GUESS_NO : log_guess_record(reader, reader->pos)) {
         case LOG_GUESS_YES:
-            log_end_zeros(reader, log_here(reader));
-            return log_finish(reader, reader->unwritten ? LOG_TAIL_TORN : LOG_TAIL_HOLE);
+            log_see_record(reader);
+            break;
         case LOG_GUESS_MORE:
             return LOG_NEXT_MORE;
         case LOG_GUESS_NO:
             break;
         }
-        if (reader->hunts > LOG_HUNTS_MAX) {
-            return log_finish(reader, LOG_TAIL_HOLE);
-        }
-        if (reader->rest.at[reader->pos] != 0) {
-            log_end_zeros(reader, log_here(reader));
-            reader->dirty = true;
-            reader->pos++;
-        } else {
-            log_pass_zeros(reader, 1);
-        }
-        log_skip_zeros(reader);
+        log_step(reader, 1, reader->rest.at[reader->pos] == 0);
     }
-    if (!reader->eof) {
+    if (!reader->eof && reader->hunts <= LOG_HUNTS_MAX) {
         return LOG_NEXT_MORE;
     }
-    if (reader->dirty) {
-        return log_finish(reader, LOG_TAIL_TORN);
-    }
-    return log_finish(reader, reader->opened ? LOG_TAIL_NONE : LOG_TAIL_EMPTY);
+    return log_hunted(reader);
 }
 
 /* -- the good part -- */

@@ -3,10 +3,6 @@
  *      16 bytes header | record, record, ...      | nothing, or zero bytes (padding)
  *      record: long Adler-32 of the txn, int length, txn, 'B'
  *
- * A power loss may keep any of the sectors of the one write that was in flight, so valid records
- * may stand behind a sector that was lost. Such a sector reads as zeros, from the damage on or from
- * end to end; damage without one is not the trace of a crash.
- *
  * The reader takes a file in pieces of any size and gives one txn after the other, with every check
  * that a single file allows. What it finds after the last good record it classifies (enum
  * log_tail); whether that is allowed depends on where the file stands among others, which its
@@ -21,7 +17,6 @@
 #define LOG_HEADER_BYTES 16u
 #define LOG_RECORD_BYTES 13u /* around a txn */
 #define LOG_RECORD_END   0x42
-#define LOG_SECTOR       512u /* what a disk writes as one */
 
 void log_put_header(struct bytes *out);
 void log_put_record(struct bytes *out, struct span txn);
@@ -32,15 +27,24 @@ struct log_record {
     uint64_t offset; /* of the record in the file */
 };
 
+/* How a file ends behind its last good record. X is where that record ends.
+ *
+ * A power loss may take any sectors of the one write that was in flight (store.h, "Group commit"),
+ * so valid records can stand behind missing ones. They are told from lost data by two marks of such
+ * a write: it is at most LOG_BATCH_BYTES long, to the last byte of the file that is not zero; and
+ * what it misses reads as zeros up to the end of a sector, which damage by anything else hardly
+ * ever does. */
 enum log_tail {
     LOG_TAIL_OPEN,  /* not known yet */
-    LOG_TAIL_NONE,  /* the file ends with a good record or the header, or zeros follow to its end */
+    LOG_TAIL_NONE,  /* nothing behind X, or only zeros */
     LOG_TAIL_EMPTY, /* no header: zero bytes long, or all zeros */
-    LOG_TAIL_TORN,  /* other bytes follow, and no valid record among them or only behind a sector
-                       that  never arrived: a write that was cut short */
-    LOG_TAIL_HOLE,  /* a valid record stands behind damage of another kind: synced data were lost */
+    LOG_TAIL_TORN,  /* a write that was cut short: no valid record behind X, or the two marks above
+                     */
+    LOG_TAIL_HOLE,  /* a valid record stands behind damage: synced data were lost */
     LOG_TAIL_WRONG, /* not a log, or a record with a good checksum and senseless content */
 };
+#define LOG_BATCH_BYTES  65536u
+#define LOG_SECTOR_BYTES 512u
 
 enum log_next {
     LOG_NEXT_RECORD,
@@ -55,14 +59,13 @@ struct log_reader {
     uint64_t end;      /* in the file: behind the last good record, or the header; 0 without one */
     int64_t last_zxid; /* of the last good record; 0 before the first */
     uint32_t txn_max;
-    uint32_t hunts; /* candidates whose checksum was computed behind damage */
-    bool eof;       /* the last piece was fed */
-    bool dirty;     /* hunting met a byte that is not zero */
-    bool hunting;   /* behind damage: looking for a valid record */
-    bool opened;    /* the header was read */
-    bool in_zeros;  /* hunting: the last byte passed was zero */
-    bool unwritten; /* hunting: passed a whole sector, or the rest of the first one, of zeros */
-    uint64_t zeros; /* in the file: where the zeros just passed began */
+    uint32_t hunts;     /* candidates whose checksum was computed behind damage */
+    uint64_t last_byte; /* hunting: behind the last byte that is not zero; 0 none */
+    bool eof;           /* the last piece was fed */
+    bool found;         /* hunting met a valid record */
+    bool blank;         /* ... and before it a sector, or the rest of one, of zeros */
+    bool hunting;       /* behind damage: looking for a valid record */
+    bool opened;        /* the header was read */
     enum log_tail tail;
     uint64_t damage;  /* offset of the first byte that is not as it should be */
     const char *what; /* a phrase for it, or NULL */

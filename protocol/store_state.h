@@ -11,6 +11,7 @@
 #ifndef PROTOCOL_STORE_STATE_H
 #define PROTOCOL_STORE_STATE_H
 
+#include "base/ring.h"
 #include "base/sorted.h"
 #include "base/text.h"
 #include "protocol/store.h"
@@ -142,6 +143,13 @@ struct store_purge_job {
     int64_t limit;  /* label of the oldest one kept, or of the one looked at */
 };
 
+/* What one write appends to the log: room for a file header, then records. At most LOG_BATCH_BYTES,
+ * unless it is a single record: so that a reader can tell what a power loss may have done to it. */
+struct store_batch {
+    struct bytes bytes;
+    int64_t first_zxid, last_zxid;
+};
+
 struct store {
     struct mem *mem;
     struct store_config config;
@@ -159,9 +167,12 @@ struct store {
     struct sorted logs, snapshots, scraps; /* of struct store_file *, by zxid */
 
     /* log: queue -> flying -> durable */
-    struct store_file *log;     /* being written; NULL: the next flush opens one */
-    struct bytes queue, flying; /* each begins with room for a file header */
-    int64_t queue_first, appended_zxid, flying_zxid, durable_zxid;
+    struct store_file *log; /* being written; NULL: the next write opens one */
+    struct ring queue;      /* of struct store_batch, each of them one write */
+    struct store_batch flying;
+    struct bytes spare; /* the room of the batch before */
+    bool append_failed; /* no memory: the next flush fails the store */
+    int64_t appended_zxid, durable_zxid;
     uint64_t write_tag, sync_tag;   /* 0: answered */
     uint64_t roll_txns, roll_bytes; /* since the last snapshot was begun */
     uint64_t roll_txns_at, roll_bytes_at;

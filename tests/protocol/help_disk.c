@@ -110,6 +110,19 @@ static void image_apply(struct disk_image *image, const struct disk_change *chan
     }
 }
 
+/* Of an append whose length is there, write the sectors with this parity. */
+static void image_sectors(struct disk_image *image, const struct disk_change *change,
+                          uint64_t parity)
+{
+    struct disk_file *file = image_find(image, change->dir, change->name);
+
+    for (size_t i = 0; i < change->len; i++) {
+        if ((change->offset + i) / 512 % 2 == parity) {
+            file->at[change->offset + i] = change->at[i];
+        }
+    }
+}
+
 void disk_put(struct disk *disk, enum file_dir dir, const char *name, struct span bytes)
 {
     file_set(image_make(&disk->seen, dir, name), bytes.at, bytes.len);
@@ -326,6 +339,13 @@ void disk_power_loss(struct disk *disk, enum disk_loss loss)
             break;
         case DISK_ZEROS:
             image_apply(&disk->safe, change, change->len, write);
+            break;
+        case DISK_SECTORS:
+        case DISK_SECTORS2:
+            image_apply(&disk->safe, change, change->len, write);
+            if (write) {
+                image_sectors(&disk->safe, change, loss == DISK_SECTORS ? 0 : 1);
+            }
             break;
         case DISK_ALTERNATE:
         case DISK_ALTERNATE2:

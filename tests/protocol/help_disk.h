@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-#define DISK_FILES_MAX 512
-#define DISK_OPEN_MAX  4096
+#define DISK_FILES_MAX 128
+#define DISK_OPEN_MAX  256
 #define DISK_NAME_MAX  64
 
 struct disk_file {
@@ -53,6 +53,8 @@ enum disk_loss {
     DISK_TEAR,       /* the first half of every write */
     DISK_TEAR_HEAD,  /* a few bytes of every write */
     DISK_ZEROS,      /* the length of every write, not its bytes */
+    DISK_SECTORS,    /* of every write the sectors with even numbers */
+    DISK_SECTORS2,   /* ... or odd ones; the length of it all the same */
     DISK_ALTERNATE,  /* every other change, the first lost */
     DISK_ALTERNATE2, /* every other change, the first kept */
     DISK_LOSS_COUNT

@@ -6,7 +6,7 @@
 #include "protocol/history.h"
 #include "protocol/store.h"
 
-#define LINE_MAX_TXNS 4096
+#define LINE_MAX_TXNS 512
 
 /* A history: line[0] is where it starts. */
 struct line {

@@ -47,6 +47,11 @@ static void script_append(struct rig *rig)
     rig_purge(rig, 1);
     append(rig, 1);
     rig_idle(rig);
+    /* One write of many sectors, at many offsets in them. */
+    for (int i = 0; i < 6; i++) {
+        append(rig, 24);
+        rig_idle(rig);
+    }
 }
 
 /* Cut within a file, across files and below a snapshot, then go on in a later epoch. */
