@@ -257,6 +257,40 @@ void disk_run(struct disk *disk, const struct fx *fx)
     }
 }
 
+static bool change_is_move(const struct disk_change *change)
+{
+    return change->kind == FX_RENAME || change->kind == FX_REMOVE;
+}
+
+/* Whether `answer` makes the change durable. */
+static bool disk_covers(const struct disk_answer *answer, const struct disk_change *change)
+{
+    bool dir = change->dir == (enum file_dir)answer->effect.id;
+    bool same = dir && strcmp(change->name, answer->name) == 0;
+
+    if (change->serial == answer->serial) {
+        return true;
+    }
+    if (change->serial > answer->serial || !dir) {
+        return false;
+    }
+    /* An entry becomes durable with its directory, and so with every earlier change of that. */
+    return change_is_move(change) ? answer->effect.kind != FX_TRUNCATE
+                                  : same && answer->effect.kind == FX_SYNC;
+}
+
+/* What was appended behind the place of a cut is gone with it, durable or not. */
+static void disk_clip(const struct disk_answer *answer, struct disk_change *change)
+{
+    if (answer->effect.kind == FX_TRUNCATE && change->kind == FX_APPEND &&
+        change->serial < answer->serial && change->dir == (enum file_dir)answer->effect.id &&
+        strcmp(change->name, answer->name) == 0 &&
+        change->offset + change->len > answer->effect.a) {
+        change->len = change->offset < answer->effect.a ? answer->effect.a - change->offset : 0;
+        change->offset = change->len == 0 ? answer->effect.a : change->offset;
+    }
+}
+
 /* `answer` says that something is durable. */
 static void disk_settle(struct disk *disk, const struct disk_answer *answer)
 {
@@ -264,13 +298,9 @@ static void disk_settle(struct disk *disk, const struct disk_answer *answer)
 
     for (uint32_t i = 0; i < disk->open_count; i++) {
         struct disk_change *change = &disk->open[i];
-        bool same = change->dir == (enum file_dir)answer->effect.id &&
-                    strcmp(change->name, answer->name) == 0;
-        bool safe = same && (answer->effect.kind == FX_SYNC
-                                 ? change->kind == FX_APPEND && change->serial < answer->serial
-                                 : change->serial == answer->serial);
 
-        if (safe) {
+        disk_clip(answer, change);
+        if (disk_covers(answer, change)) {
             image_apply(&disk->safe, change, change->len, false);
             free(change->at);
         } else {
@@ -310,13 +340,19 @@ bool disk_answer(struct disk *disk, struct input *in)
         in->data.span = bytes_span(&disk->data);
         return true;
     }
-    if (answer.err == ERR_OK && answer.effect.kind != FX_APPEND &&
-        answer.effect.kind != FX_REPLACE) {
+    if (answer.err == ERR_OK && answer.effect.kind != FX_APPEND) {
         disk_settle(disk, &answer);
     }
     in->done.tag = answer.effect.b;
     in->done.err = answer.err;
     return true;
+}
+
+void disk_kill(struct disk *disk)
+{
+    disk->due_head = disk->due_tail = 0;
+    disk->crashed = false;
+    disk->crash_at = 0;
 }
 
 void disk_power_loss(struct disk *disk, enum disk_loss loss)

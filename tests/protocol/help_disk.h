@@ -87,6 +87,8 @@ struct disk_file *disk_find(struct disk *disk, enum file_dir dir, const char *na
 void disk_run(struct disk *disk, const struct fx *fx);
 /* The next answer; false when none is due (or the power is gone). */
 bool disk_answer(struct disk *disk, struct input *in);
+/* The process dies and the machine lives: what is seen stays, as little durable as it was. */
+void disk_kill(struct disk *disk);
 /* The power comes back: `safe`, and what of the open changes `loss` leaves, is all there is. */
 void disk_power_loss(struct disk *disk, enum disk_loss loss);
 /* An IN_BOOT; *views is freed by the caller. */

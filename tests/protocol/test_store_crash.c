@@ -193,6 +193,29 @@ static void crash_everywhere(script *run)
     }
 }
 
+/* The process is killed before every event: what it wrote is there for the next one, but perhaps
+ * not on disk. That one builds on it, and then the power goes. */
+static void kill_everywhere(script *run)
+{
+    uint64_t events = count_events(run);
+    char what[80];
+
+    for (uint64_t at = 1; at <= events; at++) {
+        struct rig *rig = make();
+
+        snprintf(what, sizeof(what), "killed before event %u", (unsigned)at);
+        rig->disk->crash_at = at;
+        rig_boot(rig);
+        run(rig);
+        rig_kill(rig);
+        disk_kill(rig->disk);
+        rig_boot(rig);
+        rig_check(rig, what);
+        go_on(rig, what);
+        rig_drop(rig);
+    }
+}
+
 /* The power goes a second time, before every event of the recovery. */
 static void crash_twice(script *run)
 {
@@ -281,21 +304,26 @@ static void fail_everywhere(script *run)
     }
 }
 
-#define SCRIPT_TESTS(name, run)                    \
-    START_TEST(test_##name##_survives_power_loss)  \
-    {                                              \
-        crash_everywhere(run);                     \
-    }                                              \
-    END_TEST                                       \
-    START_TEST(test_##name##_survives_it_twice)    \
-    {                                              \
-        crash_twice(run);                          \
-    }                                              \
-    END_TEST                                       \
-    START_TEST(test_##name##_survives_disk_errors) \
-    {                                              \
-        fail_everywhere(run);                      \
-    }                                              \
+#define SCRIPT_TESTS(name, run)                     \
+    START_TEST(test_##name##_survives_power_loss)   \
+    {                                               \
+        crash_everywhere(run);                      \
+    }                                               \
+    END_TEST                                        \
+    START_TEST(test_##name##_survives_being_killed) \
+    {                                               \
+        kill_everywhere(run);                       \
+    }                                               \
+    END_TEST                                        \
+    START_TEST(test_##name##_survives_it_twice)     \
+    {                                               \
+        crash_twice(run);                           \
+    }                                               \
+    END_TEST                                        \
+    START_TEST(test_##name##_survives_disk_errors)  \
+    {                                               \
+        fail_everywhere(run);                       \
+    }                                               \
     END_TEST
 
 SCRIPT_TESTS(append, script_append)
@@ -348,15 +376,19 @@ Suite *suite_store_crash(void)
 
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, test_append_survives_power_loss);
+    tcase_add_test(tests, test_append_survives_being_killed);
     tcase_add_test(tests, test_append_survives_it_twice);
     tcase_add_test(tests, test_append_survives_disk_errors);
     tcase_add_test(tests, test_truncate_survives_power_loss);
+    tcase_add_test(tests, test_truncate_survives_being_killed);
     tcase_add_test(tests, test_truncate_survives_it_twice);
     tcase_add_test(tests, test_truncate_survives_disk_errors);
     tcase_add_test(tests, test_install_ahead_survives_power_loss);
+    tcase_add_test(tests, test_install_ahead_survives_being_killed);
     tcase_add_test(tests, test_install_ahead_survives_it_twice);
     tcase_add_test(tests, test_install_ahead_survives_disk_errors);
     tcase_add_test(tests, test_install_behind_survives_power_loss);
+    tcase_add_test(tests, test_install_behind_survives_being_killed);
     tcase_add_test(tests, test_install_behind_survives_it_twice);
     tcase_add_test(tests, test_install_behind_survives_disk_errors);
     tcase_add_test(tests, test_recovery_without_memory_fails_cleanly);
