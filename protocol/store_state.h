@@ -230,6 +230,14 @@ void store_load_go(struct store *store, const struct input *in, struct fx *fx);
 void store_load_fresh_done(struct store *store, struct fx *fx);
 void store_load_drop(struct store *store);
 
+/* Every log was read and found good. */
+void store_load_replayed(struct store *store, struct fx *fx);
+
+/* ---- store_replay.c ---- */
+/* A snapshot was loaded, or there is none: job.last_zxid says where the tree stands. */
+void store_replay_begin(struct store *store, struct fx *fx);
+void store_replay_go(struct store *store, const struct input *in, struct fx *fx);
+
 /* ---- store_change.c ---- */
 void store_change_go(struct store *store, const struct input *in, struct fx *fx);
 /* The .tmp of an install is durable; later: the renaming is. */
