@@ -98,6 +98,7 @@ struct cli_seeds {
     uint8_t fill;
     bool progress;    /* a line on a terminal */
     bool keep_going;  /* do not stop at the first failure */
+    uint32_t jobs;    /* processes that share the work; 0 or 1: this one alone */
     const char *name; /* for progress */
 };
 struct cli_seeds_result {
@@ -106,7 +107,7 @@ struct cli_seeds_result {
     enum run_result worst;
     struct sim_counts counts; /* sums */
     uint64_t sim_us, wall_us;
-    uint64_t fingerprint; /* of all fingerprints in order */
+    uint64_t fingerprint; /* of all fingerprints */
     uint32_t unseen;      /* `sometimes` lines that no seed made true */
     uint32_t unseen_line; /* the first of them */
 };
@@ -114,6 +115,25 @@ struct cli_seeds_result {
 void cli_seeds_play(struct run *run, const struct cli_seeds *seeds,
                     void (*each)(void *context, const struct run_report *report), void *context,
                     struct cli_seeds_result *result);
+#define CLI_SOMETIMES_MAX 64u
+/* What a loop has come to so far; jobs keep it in shared memory. */
+struct cli_tally {
+    uint64_t played, failed, first_failed, sim_us, fingerprint;
+    enum run_result worst;
+    struct sim_counts counts;
+    uint32_t sometimes_lines[CLI_SOMETIMES_MAX]; /* by number in the file */
+    bool sometimes_seen[CLI_SOMETIMES_MAX];
+    uint32_t sometimes_count;
+};
+void cli_tally_add(struct cli_tally *tally, uint64_t seed, const struct run_report *report);
+void cli_tally_join(struct cli_tally *sum, const struct cli_tally *more);
+void cli_tally_result(const struct cli_tally *tally, uint64_t wall_us,
+                      struct cli_seeds_result *result);
+void cli_tally_show(const struct cli_seeds *seeds, const struct cli_tally *tally,
+                    uint64_t start_us);
+/* jobs.c: the loop shared by processes. The first failing seed is the same for any number of them.
+ */
+void cli_jobs_play(struct run *run, const struct cli_seeds *seeds, struct cli_tally *tally);
 /* The seeds that a file asks for: those of the option when given, else of its fuzz line; false:
  * none. */
 bool cli_seeds_of(const struct scenario *scenario, uint64_t *first, uint64_t *last);

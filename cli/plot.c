@@ -57,7 +57,8 @@ bool cli_plot(const char *path, const struct run *run, const struct run_report *
         cli_error("--plot", "there was no run to draw");
         return false;
     }
-    snprintf(script, sizeof(script), "%s/terrarium-plot-XXXXXX", directory == NULL ? P_tmpdir : directory);
+    snprintf(script, sizeof(script), "%s/terrarium-plot-XXXXXX",
+             directory == NULL ? P_tmpdir : directory);
     file = mkstemp(script);
     if (file < 0) {
         cli_error(script, strerror(errno));

@@ -185,7 +185,8 @@ void cli_report_seeds(FILE *out, const char *name, const struct cli_seeds *seeds
             "fingerprint %016llx\n",
             name, cli_colour(out, good ? CLI_GREEN : CLI_RED),
             result->unseen > 0 && result->worst == RUN_GOOD ? "VIOLATED" : result_word(&word),
-            cli_colour(out, CLI_PLAIN), (llu)seeds->first, (llu)(seeds->first + result->played - 1),
+            cli_colour(out, CLI_PLAIN), (llu)seeds->first,
+            (llu)(result->failed > 0 && !seeds->keep_going ? result->first_failed : seeds->last),
             (llu)result->failed, (llu)(result->sim_us / 1000000), (llu)(result->sim_us % 1000000),
             (llu)result->counts.events, (llu)(result->wall_us / 1000),
             (llu)(result->wall_us % 1000), (llu)result->fingerprint);

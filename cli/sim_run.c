@@ -8,6 +8,7 @@
 enum run_option {
     RUN_SEED,
     RUN_SEEDS,
+    RUN_JOBS,
     RUN_TRACE,
     RUN_PLOT,
     RUN_JSON,
@@ -17,6 +18,7 @@ static const struct cli_option run_options[] = {
     [RUN_SEED] = {"seed", 0, "N", "draw delays and the faults of a fuzz line from this seed"},
     [RUN_SEEDS] = {"seeds", 0, "A..B",
                    "play every seed; stops at the first that fails, and shows it"},
+    [RUN_JOBS] = {"jobs", 'j', "N", "share the seeds among N processes"},
     [RUN_TRACE] = {"trace", 0, "LEVEL", "none, roles (the usual timeline), messages or full"},
     [RUN_PLOT] = {"plot", 0, "OUT",
                   "draw a space-time diagram, OUT.svg or OUT.png (needs gnuplot)"},
@@ -27,7 +29,7 @@ static const struct cli_option run_options[] = {
 struct settings {
     char **files;
     uint32_t file_count;
-    uint64_t seed, first, last;
+    uint64_t seed, first, last, jobs;
     bool seeds_given;
     enum sim_trace trace;
     const char *plot;
@@ -68,6 +70,15 @@ static int option_set(struct settings *settings, int option, const char *value)
         }
         if (settings->first == 0) {
             cli_error("--seeds", "expected numbers above 0");
+            return CLI_USAGE;
+        }
+        return CLI_OK;
+    case RUN_JOBS:
+        if (!cli_number("jobs", value, &settings->jobs)) {
+            return CLI_USAGE;
+        }
+        if (settings->jobs == 0 || settings->jobs > 256) {
+            cli_error("--jobs", "expected 1 to 256");
             return CLI_USAGE;
         }
         return CLI_OK;
@@ -218,8 +229,11 @@ static void seed_done(void *context, const struct run_report *report)
 static int play_seeds(struct settings *settings, struct run *run, uint64_t first, uint64_t last)
 {
     const struct scenario *scenario = run_scenario(run);
-    const struct cli_seeds seeds = {
-        .first = first, .last = last, .progress = !settings->json, .name = scenario->file};
+    const struct cli_seeds seeds = {.first = first,
+                                    .last = last,
+                                    .progress = !settings->json,
+                                    .jobs = (uint32_t)settings->jobs,
+                                    .name = scenario->file};
     struct seeds_context context = {
         .settings = settings, .scenario = scenario, .last_us = cli_wall_us()};
     struct cli_seeds_result result;

@@ -370,10 +370,37 @@ static void start_all(struct run *run)
     }
 }
 
+/* Trace lines name notes as scenario files do. A guest may give a table of its own. */
+static bool set_up_notes(struct run *run)
+{
+    const struct guest *guest = run->scenario->guest;
+    struct sim_note *notes;
+
+    if (run->options.trace == SIM_TRACE_NONE) {
+        return true;
+    }
+    notes = run_get(run, (guest->note_count + 1) * sizeof(*notes));
+    if (notes == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < guest->note_count; i++) {
+        const struct guest_note *note = &guest->notes[i];
+
+        notes[i] = (struct sim_note){.kind = note->kind,
+                                     .word = note->name,
+                                     .a = note->a,
+                                     .b = note->b,
+                                     .c = note->c,
+                                     .bytes = note->bytes};
+    }
+    sim_set_notes(run->sim, notes, guest->note_count);
+    return true;
+}
+
 static bool set_up(struct run *run)
 {
-    if (!open_world(run) || !set_up_face(run) || !build_servers(run) || !build_clients(run) ||
-        !set_up_processes(run) || !set_up_lines(run)) {
+    if (!open_world(run) || !set_up_face(run) || !set_up_notes(run) || !build_servers(run) ||
+        !build_clients(run) || !set_up_processes(run) || !set_up_lines(run)) {
         if (run->defect[0] == 0) {
             defect(run, "out of memory", "");
         }

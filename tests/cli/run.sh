@@ -54,6 +54,11 @@ expect 3 'stuck.scn NO-PROGRESS' sim run "$work/stuck.scn"
 expect 70 'servers must be 1 to 16' sim run "$work/defect.scn"
 expect 1 'good.scn holds' sim run "$work/good.scn" "$work/violated.scn" "$work/stuck.scn"
 expect 0 'holds seeds 1..3 (0 failed)' sim run "$samples/standing.scn" --seeds 1..3
+expect 0 'holds seeds 1..9 (0 failed)' sim run "$samples/standing.scn" --seeds 1..9 --jobs 3
+printf 'cluster pulse\nrun 2s\nfuzz seeds=1..40 crash=0..1\nfinally expect all are up\n' >"$work/seeds.scn"
+"$program" sim run "$work/seeds.scn" -q | grep '^again' >"$work/one"
+"$program" sim run "$work/seeds.scn" -q -j 3 | grep '^again' >"$work/three"
+cmp -s "$work/one" "$work/three" || { echo "the first failing seed depends on --jobs"; failed=1; }
 expect 0 'fails-as-it-must seed -' sim run "$samples/failover.scn"
 expect 0 '"verdict":"holds"' sim run "$work/good.scn" --json
 expect 1 '"findings":\[{"kind":"expectation"' sim run "$work/violated.scn" --json
