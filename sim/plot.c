@@ -8,7 +8,7 @@
 #define PLOT_LANE_PX    78u
 #define PLOT_CHAR_PX    7u /* of a label, on average */
 #define PLOT_LABEL_ROWS 4u
-#define PLOT_NAMES_MAX  7u   /* kinds of records with a colour of their own */
+#define PLOT_NAMES_MAX  9u   /* kinds of records with a colour of their own */
 #define PLOT_BUCKETS    100u /* arrows of a kind and link: one in each part of the time */
 #define PLOT_SEEN_SLOTS 65536u
 
@@ -310,12 +310,15 @@ static uint32_t put_bars(struct plot *plot, uint32_t state, uint32_t index)
         const struct run_bar *bar = &record->bars[i];
         int64_t y;
 
-        if (bar->state != state || run_process_is_client(plot->run, bar->process) ||
-            bar->process >= plot->lanes || bar->to_us <= bar->from_us) {
+        bool client = run_process_is_client(plot->run, bar->process);
+
+        /* What a client is stands as a thin line below its operations. */
+        if (bar->state != state || bar->process >= plot->lanes || bar->to_us <= bar->from_us) {
             continue;
         }
         y = lane_milli(plot, bar->process);
-        put_box(plot, clip(plot, bar->from_us), clip(plot, bar->to_us), y - 130, y + 130);
+        put_box(plot, clip(plot, bar->from_us), clip(plot, bar->to_us), y - (client ? 390 : 130),
+                y + (client ? -330 : 130));
         count++;
     }
     put(plot, "EOD\n");
@@ -374,33 +377,64 @@ static uint32_t put_ops(struct plot *plot, enum guest_fate fate)
 
 /* ---- arrows ---- */
 
+#define PLOT_KINDS_MAX 64u /* that are counted */
+
 struct arrow_names {
-    const char *names[PLOT_NAMES_MAX];
+    const char *names[PLOT_NAMES_MAX]; /* the most frequent kinds */
     uint32_t drawn[PLOT_NAMES_MAX + 1];
     uint32_t count;
 };
 
-static uint32_t name_index(const struct arrow_names *names, const char *name)
+struct arrow_kinds {
+    const char *names[PLOT_KINDS_MAX];
+    uint32_t counts[PLOT_KINDS_MAX];
+    uint32_t count;
+};
+
+static uint32_t name_index(const char *const *names, uint32_t count, const char *name)
 {
-    for (uint32_t i = 0; i < names->count; i++) {
-        if (strcmp(names->names[i], name) == 0) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (names[i] == name || strcmp(names[i], name) == 0) {
             return i;
         }
     }
     return UINT32_MAX;
 }
 
-/* Kinds of records in the order of their first appearance; the last stands for all others. */
-static void collect_names(const struct plot *plot, struct arrow_names *names)
+static void count_kinds(const struct plot *plot, struct arrow_kinds *kinds)
 {
     const struct run_record *record = plot->report->record;
 
     for (uint32_t i = 0; i < record->arrow_count; i++) {
-        uint32_t index = name_index(names, record->arrows[i].name);
+        uint32_t index = name_index(kinds->names, kinds->count, record->arrows[i].name);
 
-        if (index == UINT32_MAX && names->count < PLOT_NAMES_MAX) {
-            index = names->count++;
-            names->names[index] = record->arrows[i].name;
+        if (index == UINT32_MAX && kinds->count < PLOT_KINDS_MAX) {
+            index = kinds->count++;
+            kinds->names[index] = record->arrows[i].name;
+        }
+        if (index != UINT32_MAX) {
+            kinds->counts[index]++;
+        }
+    }
+}
+
+/* The most frequent kinds, in the order of their first appearance; the rest shares one colour. */
+static void collect_names(const struct plot *plot, struct arrow_names *names)
+{
+    struct arrow_kinds kinds = {.count = 0};
+
+    count_kinds(plot, &kinds);
+    for (uint32_t i = 0; i < kinds.count; i++) {
+        uint32_t rank = 0;
+
+        for (uint32_t j = 0; j < kinds.count; j++) {
+            rank +=
+                kinds.counts[j] > kinds.counts[i] || (kinds.counts[j] == kinds.counts[i] && j < i)
+                    ? 1u
+                    : 0u;
+        }
+        if (rank < PLOT_NAMES_MAX) {
+            names->names[names->count++] = kinds.names[i];
         }
     }
 }
@@ -434,7 +468,7 @@ static uint32_t put_arrows(struct plot *plot, const struct arrow_names *names, u
     block_begin(plot, "arrow", wanted);
     for (uint32_t i = 0; i < record->arrow_count; i++) {
         const struct run_arrow *arrow = &record->arrows[i];
-        uint32_t index = name_index(names, arrow->name);
+        uint32_t index = name_index(names->names, names->count, arrow->name);
         uint64_t due = arrow->due_us;
         int64_t from;
         int64_t to;
@@ -521,9 +555,9 @@ static void put_state_plots(struct plot *plot, bool *first, const bool *used)
 
 static void put_arrow_plots(struct plot *plot, bool *first, const struct arrow_names *names)
 {
-    static const char *const colours[PLOT_NAMES_MAX + 1] = {"#883b6fb6", "#88e08214", "#8835978f",
-                                                            "#88c51b7d", "#887fbc41", "#888073ac",
-                                                            "#88a6611a", "#aa888888"};
+    static const char *const colours[PLOT_NAMES_MAX + 1] = {
+        "#883b6fb6", "#88e08214", "#8835978f", "#88c51b7d", "#887fbc41",
+        "#888073ac", "#88a6611a", "#88d6604d", "#88404040", "#aa888888"};
 
     for (uint32_t i = 0; i <= PLOT_NAMES_MAX; i++) {
         if (names->drawn[i] == 0) {
