@@ -76,6 +76,7 @@ void sim_post(struct sim *sim, struct sim_process *p, const struct effect *effec
         if (verdict == SIM_CRASH_BEFORE || verdict == SIM_DROP) {
             return;
         }
+        pair = sim_pair_at(sim, p->index, effect->id); /* a tap may have added a process */
     }
     if (pair->link.cut || fate.lost) {
         return;

@@ -477,6 +477,24 @@ void sim_stream_stall(struct sim *sim, uint32_t from, uint32_t to)
     }
 }
 
+/* The answer to a dial that was held up may come now, and not only when the dialer gives up. */
+static void stream_hasten(struct sim *sim, struct sim_conn *conn, uint32_t side)
+{
+    struct sim_way *way = &conn->ways[side];
+    struct sim_segment *head = &way->segments[way->segment_head & (way->segment_room - 1)];
+    uint64_t soon_us;
+
+    if (way->segment_count == 0 || head->mark != SEGMENT_OPEN) {
+        return;
+    }
+    soon_us = sim->now_us + sim_link_delay(sim, conn->ends[side].process,
+                                           conn->ends[1 - side].process, DRAW_ACCEPT);
+    if (head->due_us > soon_us) {
+        head->due_us = soon_us;
+        sim_way_arm(sim, conn, side);
+    }
+}
+
 /* Ends that `from` has shut may have bytes on their way, so look from the receiver's side. */
 void sim_stream_heal(struct sim *sim, uint32_t from, uint32_t to)
 {
@@ -493,6 +511,7 @@ void sim_stream_heal(struct sim *sim, uint32_t from, uint32_t to)
             continue;
         }
         way->stalled = way->stalled && link->stall;
+        stream_hasten(sim, conn, 1 - side);
         if (way->waiting && !link->cut && !way->stalled && !end->throttled) {
             way->waiting = false;
             way->segments[way->segment_head & (way->segment_room - 1)].due_us =
@@ -512,6 +531,10 @@ static void stream_break(struct sim *sim, struct sim_conn *conn, uint32_t hears)
     for (uint32_t side = 0; side < 2; side++) {
         bool hears_here = hears == SIM_ALL || conn->ends[side].process == hears;
 
+        if (!hears_here && side == 0 && conn->ends[0].open && !conn->ends[0].usable) {
+            /* It still waits for the answer to its dial: it will give up. */
+            sim_way_mark(sim, conn, 1, SEGMENT_GONE, conn->dial_us + SIM_DIAL_US);
+        }
         if (hears_here && conn->ends[side].open) {
             conn->ends[side].vanished = hears != SIM_ALL;
             conn->ways[1 - side].waiting = false;
@@ -530,7 +553,7 @@ void sim_break(struct sim *sim, uint32_t a, uint32_t b, uint32_t hears)
         uint32_t side;
         struct sim_conn *conn = sim_conn_of(LIST_ITEM(at, struct sim_end, link), &side);
 
-        if (conn->ends[1 - side].process == b && !conn->severed) {
+        if (conn->ends[1 - side].process == b && conn->accepted && !conn->severed) {
             stream_break(sim, conn, hears);
         }
     }

@@ -114,8 +114,8 @@ static void way_widen_segments(struct sim *sim, struct sim_way *way)
 
 /* Everything before `end` that is not in a segment yet arrives at `due_us`, never before what was
  * sent earlier. */
-static void way_queue(struct sim *sim, struct sim_conn *conn, uint32_t side, uint64_t end,
-                      struct sim_segment want)
+static inline void way_queue(struct sim *sim, struct sim_conn *conn, uint32_t side, uint64_t end,
+                             struct sim_segment want)
 {
     struct sim_way *way = &conn->ways[side];
 
@@ -205,6 +205,25 @@ static void way_queue_fate(struct sim *sim, struct sim_conn *conn, uint32_t side
         segment.mark = SEGMENT_BREAK;
     }
     way_queue(sim, conn, side, end, segment);
+}
+
+/* Queue everything before `end` as the link has it: the usual link has one delay and no faults. */
+static void way_queue_link(struct sim *sim, struct sim_conn *conn, uint32_t side, uint64_t end,
+                           uint64_t key, uint64_t len)
+{
+    uint32_t from = conn->ends[side].process;
+    uint32_t to = conn->ends[1 - side].process;
+    const struct sim_link *link = &sim_pair_at(sim, from, to)->link;
+    struct sim_fate fate;
+
+    if (__builtin_expect(sim_link_is_plain(sim, link), 1)) {
+        way_queue(sim, conn, side, end,
+                  (struct sim_segment){.due_us = sim->now_us + link->delay_min_us,
+                                       .mark = SEGMENT_BYTES});
+        return;
+    }
+    sim_fate_stream(sim, from, to, key, len, &fate);
+    way_queue_fate(sim, conn, side, end, &fate);
 }
 
 /* Take bytes [from, end) out, none of which has arrived. */
@@ -330,7 +349,6 @@ static bool way_send_record(struct sim *sim, struct sim_conn *conn, uint32_t sid
 static void way_send_coded(struct sim *sim, struct sim_conn *conn, uint32_t side)
 {
     struct sim_way *way = &conn->ways[side];
-    struct sim_fate fate;
 
     while (way->cut < way->sent) {
         size_t left = (size_t)(way->sent - way->cut);
@@ -354,9 +372,7 @@ static void way_send_coded(struct sim *sim, struct sim_conn *conn, uint32_t side
         if (way->sent - way->cut > WAY_RECORD_MAX) {
             way->cut = way->sent;
         }
-        sim_fate_stream(sim, conn->ends[side].process, conn->ends[1 - side].process, 0,
-                        way->sent - way->cut, &fate);
-        way_queue_fate(sim, conn, side, way->sent, &fate);
+        way_queue_link(sim, conn, side, way->sent, 0, way->sent - way->cut);
     }
 }
 
@@ -364,7 +380,6 @@ void sim_way_send(struct sim *sim, struct sim_conn *conn, uint32_t side, struct 
 {
     struct sim_way *way = &conn->ways[side];
     const struct sim_end *peer = &conn->ends[1 - side];
-    struct sim_fate fate;
 
     if (conn->accepted && !peer->open && !peer->vanished && !conn->severed) {
         return;
@@ -378,8 +393,7 @@ void sim_way_send(struct sim *sim, struct sim_conn *conn, uint32_t side, struct 
         return;
     }
     sim->counts.messages++;
-    sim_fate_stream(sim, conn->ends[side].process, peer->process, 0, bytes.len, &fate);
-    way_queue_fate(sim, conn, side, way->sent, &fate);
+    way_queue_link(sim, conn, side, way->sent, 0, bytes.len);
 }
 
 /* ---- arriving ---- */
@@ -562,7 +576,7 @@ static void way_arrive_mark(struct sim *sim, struct sim_conn *conn, uint32_t sid
         return;
     case SEGMENT_RESET:
     case SEGMENT_GONE:
-        sim_stream_closed(sim, conn, 1 - side, ERR_IO);
+        sim_stream_closed(sim, conn, 1 - side, conn->ends[1 - side].usable ? ERR_IO : ERR_REFUSED);
         return;
     case SEGMENT_BYTES:
     case SEGMENT_SYN:

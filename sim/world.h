@@ -409,6 +409,12 @@ static inline bool sim_link_draws(const struct sim *sim, const struct sim_link *
                                       (link->lose_ppm | link->double_ppm | link->reorder_ppm |
                                        link->chop_ppm | link->reset_ppm) != 0);
 }
+/* One delay for everything, and no faults of streams. */
+static inline bool sim_link_is_plain(const struct sim *sim, const struct sim_link *link)
+{
+    return (link->delay_min_us == link->delay_max_us || sim->options.seed == 0) &&
+           (link->lose_ppm | link->chop_ppm | link->reset_ppm) == 0;
+}
 void sim_fate_stream(struct sim *sim, uint32_t from, uint32_t to, uint64_t key, uint64_t len,
                      struct sim_fate *fate);
 void sim_fate_post(struct sim *sim, uint32_t from, uint32_t to, uint64_t key,

@@ -496,6 +496,33 @@ START_TEST(test_order_holds_over_a_hostile_link)
 }
 END_TEST
 
+START_TEST(test_an_answer_to_a_dial_waits_for_the_link_to_heal)
+{
+    for (uint32_t heals = 0; heals < 2; heals++) {
+        struct pair pair = pair_open(0, false);
+        struct sim_link link;
+
+        pair_ask(&pair, pair.client, "dial");
+        pair_wait(&pair, 600); /* the server has accepted */
+        EXPECT(pair_server(&pair)->opened == 1);
+        sim_link_default(&link);
+        link.cut = true;
+        sim_set_link(pair.sim, pair.server, pair.client, &link);
+        pair_wait(&pair, 2000000);
+        EXPECT(pair_client(&pair)->opened == 0 && pair_client(&pair)->closed == 0);
+        link.cut = heals == 0;
+        sim_set_link(pair.sim, pair.server, pair.client, &link);
+        pair_wait(&pair, 10000);
+        EXPECT(pair_client(&pair)->opened == heals);
+        pair_wait(&pair, 4000000);
+
+        EXPECT(pair_client(&pair)->closed == 1 - heals);
+        EXPECT(pair_server(&pair)->closed == 1 - heals); /* this way is open */
+        sim_close(pair.sim);
+    }
+}
+END_TEST
+
 /* ---- dying ---- */
 START_TEST(test_a_killed_process_resets_its_peers_soon)
 {
@@ -748,6 +775,7 @@ Suite *suite_stream(void)
     tcase_add_test(tcase, test_a_chopped_segment_comes_in_two_pieces);
     tcase_add_test(tcase, test_a_breaking_segment_resets_both_ends);
     tcase_add_test(tcase, test_order_holds_over_a_hostile_link);
+    tcase_add_test(tcase, test_an_answer_to_a_dial_waits_for_the_link_to_heal);
     tcase_add_test(tcase, test_a_killed_process_resets_its_peers_soon);
     tcase_add_test(tcase, test_a_power_loss_is_silent_until_the_host_is_back_and_spoken_to);
     tcase_add_test(tcase, test_who_sends_to_a_dead_host_gives_up_in_the_end);

@@ -62,6 +62,14 @@ static void client(struct guest_state *self, const struct input *in, struct fx *
         if (letter == '+') {
             fx_send(fx, 1, bytes_span(out));
             bytes_clear(out);
+        } else if (letter == '!') {
+            bytes_u8(out, 200);
+        } else if (letter < 'a') {
+            bytes_u8(out, 2);
+            fx_send(fx, 1, bytes_span(out));
+            bytes_clear(out);
+            bytes_u8(out, (uint8_t)(letter - 'A' + 'a'));
+            bytes_u8(out, '.');
         } else {
             bytes_u8(out, 2);
             bytes_u8(out, letter);
@@ -244,6 +252,90 @@ START_TEST(test_a_record_can_be_dropped_as_it_comes)
 }
 END_TEST
 
+START_TEST(test_a_record_in_two_sends_is_one_record)
+{
+    static const enum sim_verdict verdicts[] = {SIM_GO, SIM_DROP, SIM_CRASH_BEFORE,
+                                                SIM_CRASH_AFTER};
+    static const char *const want[] = {"abcd", "acd", "a", "ab"};
+
+    for (uint32_t i = 0; i < 4; i++) {
+        struct pair pair;
+        char room[64];
+
+        pair_open(&pair, (struct trap){
+                             .at = SIM_AT_SEND, .letter = 'B', .nth = 1, .verdict = verdicts[i]});
+        pair_ask(&pair, 1, "aBCd");
+        EXPECT(strcmp(pair_got(&pair, room), want[i]) == 0);
+        EXPECT(guest_at(pair.sim, 0)->seen.len == strlen(want[i]) * 3);
+        sim_close(pair.sim);
+    }
+}
+END_TEST
+
+START_TEST(test_what_is_no_record_passes_as_bytes)
+{
+    struct pair pair;
+
+    pair_open(&pair, (struct trap){.at = SIM_AT_SEND});
+    pair_ask(&pair, 1, "ab!cd");
+    EXPECT(strcmp(pair.trap.words, "AB") == 0);
+    EXPECT(guest_at(pair.sim, 0)->bytes_in == 13);
+    sim_close(pair.sim);
+}
+END_TEST
+
+START_TEST(test_a_chopped_record_is_seen_when_it_is_complete)
+{
+    struct pair pair;
+    struct sim_link link;
+
+    pair_open(&pair, (struct trap){.at = SIM_AT_RECEIVE});
+    sim_link_default(&link);
+    link.chop_ppm = 1000000;
+    sim_set_link(pair.sim, 1, 0, &link);
+    sim_ask(pair.sim, 1, 1, span_text("a"));
+    sim_run(pair.sim, sim_now(pair.sim) + 500);
+    EXPECT(guest_at(pair.sim, 0)->bytes_in == 1);
+    EXPECT(pair.trap.len == 0);
+    sim_run(pair.sim, sim_now(pair.sim) + 1);
+    EXPECT(guest_at(pair.sim, 0)->bytes_in == 3);
+    EXPECT(strcmp(pair.trap.words, "A") == 0);
+    sim_close(pair.sim);
+}
+END_TEST
+
+/* Arrival times as estimated when the records left. */
+static enum sim_verdict arrival_tap(void *context, struct sim *sim, const struct sim_event *event)
+{
+    (void)sim;
+    *(uint64_t *)context = event->arrival_us;
+    return SIM_GO;
+}
+
+START_TEST(test_the_arrival_of_a_record_is_known_when_it_leaves)
+{
+    struct pair pair;
+    struct sim_link link;
+    uint64_t arrival_us = 0;
+    uint64_t start_us;
+
+    pair_open(&pair, (struct trap){.at = SIM_AT_RECEIVE});
+    sim_add_tap(pair.sim, 1u << SIM_AT_SEND, arrival_tap, &arrival_us);
+    sim_get_link(pair.sim, 1, 0, &link);
+    link.delay_min_us = 4321;
+    link.delay_max_us = 4321;
+    sim_set_link(pair.sim, 1, 0, &link);
+    start_us = sim_now(pair.sim);
+    pair_ask(&pair, 1, "a");
+    EXPECT(arrival_us == start_us + 4321);
+    link.cut = true;
+    sim_set_link(pair.sim, 1, 0, &link);
+    pair_ask(&pair, 1, "b");
+    EXPECT(arrival_us == UINT64_MAX);
+    sim_close(pair.sim);
+}
+END_TEST
+
 START_TEST(test_a_crash_before_or_after_what_comes)
 {
     for (uint32_t after = 0; after < 2; after++) {
@@ -421,6 +513,10 @@ Suite *suite_tap(void)
     tcase_add_test(tcase, test_a_crash_cuts_the_effects_exactly_there);
     tcase_add_test(tcase, test_a_record_can_be_dropped_as_it_leaves);
     tcase_add_test(tcase, test_a_record_can_be_dropped_as_it_comes);
+    tcase_add_test(tcase, test_a_record_in_two_sends_is_one_record);
+    tcase_add_test(tcase, test_what_is_no_record_passes_as_bytes);
+    tcase_add_test(tcase, test_a_chopped_record_is_seen_when_it_is_complete);
+    tcase_add_test(tcase, test_the_arrival_of_a_record_is_known_when_it_leaves);
     tcase_add_test(tcase, test_a_crash_before_or_after_what_comes);
     tcase_add_test(tcase, test_a_crash_by_call_comes_after_the_current_effect);
     tcase_add_test(tcase, test_a_crash_cuts_writes_exactly_there);
