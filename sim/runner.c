@@ -81,6 +81,7 @@ static bool open_world(struct run *run)
         .process_bytes = (uint64_t)run->scenario->common_args[SCN_CLUSTER_MEMORY].number << 20,
         .fill = options->fill,
         .elsewhere = options->elsewhere,
+        .journal = options->journal,
         .trace = options->trace,
         .trace_line = options->trace_line,
         .trace_context = options->context,

@@ -24,11 +24,12 @@ struct run_line {
 };
 
 struct run_options {
-    uint64_t seed;        /* 0: without one, nothing is drawn */
-    bool stop_at_failure; /* end a run at its first failed expectation (loops over seeds) */
-    bool record;          /* keep what the plot needs */
-    bool elsewhere;       /* the world at another base address */
-    uint8_t fill;         /* what fresh memory contains */
+    uint64_t seed;               /* 0: without one, nothing is drawn */
+    bool stop_at_failure;        /* end a run at its first failed expectation (loops over seeds) */
+    bool record;                 /* keep what the plot needs */
+    bool elsewhere;              /* the world at another base address */
+    uint8_t fill;                /* what fresh memory contains */
+    struct sim_journal *journal; /* of twice_run; else NULL */
     enum sim_trace trace;
     void (*tell)(void *context, const struct run_line *line); /* NULL: nobody reads */
     void (*trace_line)(void *context, struct span line);

@@ -347,6 +347,9 @@ void sim_stream_opened(struct sim *sim, struct sim_conn *conn, uint32_t side)
         return;
     }
     end->usable = true;
+    if (conn->ways[side].tell_drained) {
+        sim_way_tell_drained(sim, conn, side); /* asked before it was open */
+    }
     text_init(&dialer, dialer_at, sizeof(dialer_at));
     stream_address(&dialer, sim->processes[conn->ends[0].process]->name, conn->ends[0].port);
     text_init(&acceptor, acceptor_at, sizeof(acceptor_at));

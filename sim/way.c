@@ -666,7 +666,7 @@ static void way_check_drained(struct sim *sim, struct sim_conn *conn, uint32_t s
     const struct sim_end *sender = &conn->ends[side];
     struct sim_parcel *parcel;
 
-    if (!way->tell_drained || way->sent - way->taken > SEND_LOW_MARK) {
+    if (!way->tell_drained || !sender->usable || way->sent - way->taken > SEND_LOW_MARK) {
         return;
     }
     way->tell_drained = false;

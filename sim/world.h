@@ -28,8 +28,6 @@
 #define SIM_FATAL_US      20000000u /* how long a sender tries to reach a host that is gone */
 #define SIM_DIAL_US       5000000u  /* how long a connection attempt tries */
 #define SIM_WALL_START_MS 1700000000000
-/* IN_DRAINED: given when so much was sent since the last one, and less than the low mark is queued.
- */
 
 /* ---- events ---- */
 enum sim_source {
