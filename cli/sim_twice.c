@@ -1,7 +1,8 @@
 #include "cli/cli.h"
 
-#include "base/hash.h"
+#include "sim/twice.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,139 +19,60 @@ static const struct cli_option twice_options[] = {
     [TWICE_JSON] = {"json", 0, NULL, "a summary object instead of text"},
 };
 
-/* ---- the first event that differs ---- */
-
-struct lines {
-    uint64_t *hashes; /* of the first run */
-    uint64_t count, room;
-    uint64_t at;      /* of the second run */
-    uint64_t differs; /* index of the first line that differs, UINT64_MAX for none */
-    char text[2][1024];
-    uint32_t side;
-    bool failed;
-};
-
-static void keep_text(struct lines *lines, struct span line)
-{
-    size_t len = line.len < sizeof(lines->text[0]) - 1 ? line.len : sizeof(lines->text[0]) - 1;
-
-    memcpy(lines->text[lines->side], line.at, len);
-    lines->text[lines->side][len] = 0;
-}
-
-static void line_first(void *context, struct span line)
-{
-    struct lines *lines = context;
-
-    if (lines->count == lines->room) {
-        uint64_t room = lines->room == 0 ? 4096 : lines->room * 2;
-        uint64_t *grown = realloc(lines->hashes, room * sizeof(*grown));
-
-        if (grown == NULL) {
-            lines->failed = true;
-            return;
-        }
-        lines->hashes = grown;
-        lines->room = room;
-    }
-    lines->hashes[lines->count++] = hash_bytes(line, 0);
-}
-
-static void line_second(void *context, struct span line)
-{
-    struct lines *lines = context;
-
-    if (lines->differs == UINT64_MAX &&
-        (lines->at >= lines->count || lines->hashes[lines->at] != hash_bytes(line, 0))) {
-        lines->differs = lines->at;
-        keep_text(lines, line);
-    }
-    lines->at++;
-}
-
-static void line_third(void *context, struct span line)
-{
-    struct lines *lines = context;
-
-    if (lines->at++ == lines->differs) {
-        keep_text(lines, line);
-    }
-}
-
-static void traced(struct run *run, uint64_t seed, uint32_t side, struct lines *lines,
-                   void (*each)(void *context, struct span line))
-{
-    const struct run_options options = {
-        .seed = seed,
-        .elsewhere = side == 1,
-        .fill = side == 1 ? 0xa5 : 0,
-        .trace = SIM_TRACE_FULL,
-        .trace_line = each,
-        .context = lines,
-    };
-    struct run_report report;
-
-    lines->at = 0;
-    lines->side = side;
-    run_play(run, &options, &report);
-}
-
-static void show_difference(struct run *run, uint64_t seed)
-{
-    struct lines lines = {.differs = UINT64_MAX};
-
-    traced(run, seed, 0, &lines, line_first);
-    traced(run, seed, 1, &lines, line_second);
-    if (lines.differs == UINT64_MAX && lines.at < lines.count) {
-        lines.differs = lines.at;
-        memcpy(lines.text[1], "(the run is over)", 18);
-    }
-    if (lines.failed || lines.differs == UINT64_MAX) {
-        printf("  the fingerprints differ, but no line of the full trace does\n");
-    } else {
-        traced(run, seed, 0, &lines, line_third);
-        printf("  first difference at trace line %llu\n  once:  %s\n  twice: %s\n",
-               (unsigned long long)lines.differs + 1,
-               lines.text[0][0] == 0 ? "(the run is over)" : lines.text[0], lines.text[1]);
-    }
-    free(lines.hashes);
-}
-
-/* ---- seeds ---- */
-
 struct twice_sum {
     uint64_t seeds, events;
 };
 
-static bool same(const struct run_report *once, const struct run_report *twice)
+/* One seed of one scenario, as twice_run plays it. */
+struct twice_game {
+    struct run *run;
+    uint64_t seed;
+    enum run_result results[2]; /* at home, elsewhere */
+    char defect[200];
+};
+
+static bool play_once(void *context, const struct sim_options *how)
 {
-    return once->fingerprint == twice->fingerprint && once->result == twice->result &&
-           once->counts.events == twice->counts.events && once->sim_us == twice->sim_us;
+    struct twice_game *game = context;
+    const struct run_options options = {
+        .seed = game->seed,
+        .elsewhere = how->elsewhere,
+        .fill = how->fill,
+        .journal = how->journal,
+    };
+    struct run_report report;
+
+    run_play(game->run, &options, &report);
+    game->results[how->elsewhere] = report.result;
+    memcpy(game->defect, report.defect, sizeof(game->defect));
+    return report.result != RUN_DEFECT || report.defect[0] == 0;
 }
 
 static int play_pair(struct run *run, uint64_t seed, struct twice_sum *sum)
 {
-    struct run_options options = {.seed = seed};
-    struct run_report once;
-    struct run_report twice;
+    struct twice_game game = {.run = run, .seed = seed};
+    struct twice_report report;
+    enum twice_result result = twice_run(play_once, &game, &report);
+    char room[4 * TWICE_TEXT_MAX];
+    struct text text;
 
-    run_play(run, &options, &once);
-    options.elsewhere = true;
-    options.fill = 0xa5;
-    run_play(run, &options, &twice);
     sum->seeds++;
-    sum->events += once.counts.events + twice.counts.events;
-    if (once.result == RUN_DEFECT && once.defect[0] != 0) {
-        cli_error(run_scenario(run)->file, once.defect);
+    sum->events += 2 * report.events;
+    if (result == TWICE_FAILED) {
+        cli_error(run_scenario(run)->file, game.defect[0] != 0 ? game.defect : "out of memory");
         return CLI_DEFECT;
     }
-    if (same(&once, &twice)) {
+    if (result == TWICE_SAME && game.results[0] == game.results[1]) {
         return CLI_OK;
     }
-    printf("%s NOT DETERMINISTIC seed %llu: %016llx, then %016llx\n", run_scenario(run)->file,
-           (unsigned long long)seed, (unsigned long long)once.fingerprint,
-           (unsigned long long)twice.fingerprint);
-    show_difference(run, seed);
+    printf("%s NOT DETERMINISTIC seed %llu: ", run_scenario(run)->file, (unsigned long long)seed);
+    if (result == TWICE_SAME) {
+        printf("equal events, but not the same verdicts\n");
+        return CLI_NOT_DETERMINISTIC;
+    }
+    text_init(&text, room, sizeof(room));
+    twice_print(&report, &text);
+    fputs(room, stdout);
     return CLI_NOT_DETERMINISTIC;
 }
 
