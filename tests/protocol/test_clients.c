@@ -658,6 +658,20 @@ START_TEST(test_closing_session_is_not_answered)
 }
 END_TEST
 
+/* Ids that others made in our name (before a restart with an older clock) are not given out again.
+ */
+START_TEST(test_applied_session_ids_are_not_given_out_again)
+{
+    struct pipe *pipe = pipe_begin(false);
+    struct txn txn = {.header = {.client_id = 0x0100001387419999, .type = OP_CREATE_SESSION},
+                      .timeout_ms = 10000};
+
+    pipe_apply_txn(pipe, &txn);
+    ck_assert_int_eq(pipe_connect(pipe, 0, 10000), 0x010000138741999a);
+    pipe_drop(pipe);
+}
+END_TEST
+
 START_TEST(test_learner_collects_touches)
 {
     struct pipe *pipe = pipe_begin(true);
@@ -929,6 +943,42 @@ START_TEST(test_slow_reader_is_paused_and_loses_nothing)
 }
 END_TEST
 
+/* Reads that waited behind a write do not all go out at once either. */
+START_TEST(test_waiting_reads_pause_too)
+{
+    static char big[10001];
+    struct pipe_options options = pipe_options_default();
+    struct pipe *pipe;
+    struct wire_request set;
+    struct wire_request get = read_op(OP_GET_DATA, "/a", false);
+
+    options.clients.pause_bytes = 30000;
+    memset(big, 'x', 10000);
+    set = set_op("/a", big);
+    pipe = pipe_make(&options);
+    (void)pipe_connect(pipe, 0, 10000);
+    create(pipe, 0, "/a", 0);
+    pipe->hold = true;
+    pipe_send(pipe, 0, 1, &set);
+    for (int32_t i = 2; i <= 20; i++) {
+        pipe_send(pipe, 0, i, &get);
+    }
+
+    pipe_commit(pipe, 1);
+
+    ck_assert_uint_lt(pipe->conns[0].out.len, 45000);
+    ck_assert(pipe->conns[0].throttled);
+    while (pipe->conns[0].drain_asked) {
+        pipe_drain(pipe, 0);
+    }
+    for (int32_t i = 1; i <= 20; i++) {
+        ck_assert_int_eq(pipe_expect(pipe, 0, i, NULL, i == 1 ? OP_SET_DATA : OP_GET_DATA), ZK_OK);
+    }
+    ck_assert(!pipe->conns[0].throttled);
+    pipe_drop(pipe);
+}
+END_TEST
+
 START_TEST(test_reader_that_is_too_slow_is_cut_off)
 {
     static char big[10001];
@@ -979,6 +1029,46 @@ START_TEST(test_connections_are_bounded)
     pipe_hang_up(pipe, 0);
     pipe_open(pipe, 3);
     ck_assert(!pipe->conns[3].closed);
+    pipe_drop(pipe);
+}
+END_TEST
+
+/* Once everything has its room, setData costs the one record of prep; a read costs nothing. */
+START_TEST(test_steady_requests_allocate_little)
+{
+    struct pipe *pipe = pipe_begin(false);
+    struct wire_request set = set_op("/a", "1");
+    struct wire_request get = read_op(OP_GET_DATA, "/a", false);
+    struct bytes frames[2];
+    uint64_t before;
+
+    (void)pipe_connect(pipe, 0, 10000);
+    create(pipe, 0, "/a", 0);
+    for (int32_t i = 1; i <= 200; i++) {
+        ck_assert_int_eq(pipe_call(pipe, 0, i % 2 == 0 ? &set : &get, NULL), ZK_OK);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        size_t mark;
+
+        bytes_init(&frames[i], &pipe->fx_heap.mem);
+        mark = wire_frame_begin(&frames[i]);
+        wire_request_header_encode(
+            &frames[i],
+            &(struct wire_request_header){.xid = 1, .type = i == 0 ? OP_GET_DATA : OP_SET_DATA});
+        wire_request_encode(&frames[i], i == 0 ? &get : &set);
+        wire_frame_end(&frames[i], mark);
+    }
+    bytes_clear(&pipe->conns[0].out);
+    before = pipe->heap.mem.get_count;
+    pipe_feed(pipe, 0, bytes_span(&frames[0]));
+    ck_assert_uint_eq(pipe->heap.mem.get_count, before);
+
+    bytes_clear(&pipe->conns[0].out);
+    pipe_feed(pipe, 0, bytes_span(&frames[1]));
+    ck_assert_uint_le(pipe->heap.mem.get_count - before,
+                      3); /* record, log of the test, data of the node */
+    bytes_drop(&frames[0]);
+    bytes_drop(&frames[1]);
     pipe_drop(pipe);
 }
 END_TEST
@@ -1046,6 +1136,7 @@ Suite *suite_clients(void)
     suite_add_tcase(suite, order);
     tcase_add_test(life, test_session_expires_with_its_ephemerals_and_connection);
     tcase_add_test(life, test_closing_session_is_not_answered);
+    tcase_add_test(life, test_applied_session_ids_are_not_given_out_again);
     tcase_add_test(life, test_learner_collects_touches);
     tcase_add_test(life, test_idle_connections_are_closed);
     tcase_add_test(life, test_event_comes_before_any_reply_that_shows_the_change);
@@ -1055,8 +1146,10 @@ Suite *suite_clients(void)
     tcase_add_test(load, test_load_stops_reading_connections_that_have_requests_in_flight);
     tcase_add_test(load, test_one_connection_cannot_queue_without_end);
     tcase_add_test(load, test_slow_reader_is_paused_and_loses_nothing);
+    tcase_add_test(load, test_waiting_reads_pause_too);
     tcase_add_test(load, test_reader_that_is_too_slow_is_cut_off);
     tcase_add_test(load, test_connections_are_bounded);
+    tcase_add_test(load, test_steady_requests_allocate_little);
     tcase_add_test(load, test_order_does_not_depend_on_hash_seeds);
     suite_add_tcase(suite, load);
     return suite;

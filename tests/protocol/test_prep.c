@@ -579,6 +579,28 @@ START_TEST(test_sequential_names_count_creates_in_flight)
 }
 END_TEST
 
+/* At the end of 32 bits the counter stays where it is, in prediction and tree alike. */
+START_TEST(test_counter_of_children_at_its_end)
+{
+    struct prep_options options = prep_options_default(true);
+    struct txn txn = {
+        .header = {.type = OP_CREATE, .zxid = 0x100000001},
+        .create = {.path = span_text("/a/x"), .acl = acl_open(), .parent_cversion = INT32_MAX}};
+
+    bench_begin(&options);
+    ck_assert_int_eq(create("/a", 0), ZK_OK);
+    apply_all();
+    bench.zxid++;
+    txn.header.zxid = bench.zxid;
+    ck_assert_int_eq(tree_apply(bench.tree, &txn, &bench.result), ERR_OK);
+    ck_assert_int_eq(create("/a/s-", MODE_PERSISTENT_SEQUENTIAL), ZK_OK);
+    ck_assert(path_is("/a/s-2147483647"));
+    ck_assert_int_eq(create("/a/y", 0), ZK_OK);
+    apply_all();
+    bench_end();
+}
+END_TEST
+
 START_TEST(test_acl_in_flight_is_asked)
 {
     struct prep_options options = prep_options_default(true);
@@ -1017,6 +1039,7 @@ Suite *suite_prep(void)
     tcase_add_test(flight, test_sees_changes_in_flight);
     tcase_add_test(flight, test_record_stays_until_its_last_change_is_applied);
     tcase_add_test(flight, test_sequential_names_count_creates_in_flight);
+    tcase_add_test(flight, test_counter_of_children_at_its_end);
     tcase_add_test(flight, test_acl_in_flight_is_asked);
     tcase_add_test(flight, test_reset_forgets_what_will_never_be_applied);
     tcase_add_test(flight, test_create_session_is_tracked_with_its_owner);

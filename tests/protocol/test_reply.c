@@ -397,6 +397,43 @@ START_TEST(test_set_watches_tells_what_was_missed_first)
 }
 END_TEST
 
+/* multiRead ignores the watch flags of its ops, and goes on after one that fails. */
+START_TEST(test_multi_read_sets_no_watch_and_goes_on)
+{
+    struct wire_request_header header = {.xid = 6, .type = OP_MULTI_READ};
+    struct wire_request op = pipe_op(OP_GET_DATA, "/a");
+    struct wire_reply reply;
+    struct wire_result result;
+    struct wire_multi cursor;
+
+    desk_begin();
+    create("/a", acl_open(), false);
+    op.watch = true;
+    wire_multi_put(&desk.record, &op);
+    op.path = span_text("/none");
+    wire_multi_put(&desk.record, &op);
+    op = pipe_op(OP_GET_CHILDREN, "/");
+    op.watch = true;
+    wire_multi_put(&desk.record, &op);
+    wire_multi_end(&desk.record);
+
+    ck_assert_int_eq(reply_read(&desk.scene, &header, bytes_span(&desk.record), &desk.out), ZK_OK);
+
+    ck_assert_uint_eq(watches(), 0);
+    ck_assert_int_eq(wire_reply_decode(OP_MULTI_READ, bytes_tail(&desk.out, 20), &reply), ERR_OK);
+    cursor = reply.multi;
+    ck_assert(wire_result_next(&cursor, &result));
+    ck_assert_int_eq(result.type, OP_GET_DATA);
+    ck_assert(wire_result_next(&cursor, &result));
+    ck_assert_int_eq(result.type, OP_ERROR);
+    ck_assert_int_eq(result.err, ZK_NONODE);
+    ck_assert(wire_result_next(&cursor, &result));
+    ck_assert_int_eq(result.type, OP_GET_CHILDREN);
+    ck_assert(!wire_result_next(&cursor, &result));
+    desk_end();
+}
+END_TEST
+
 /* The byte readOnly is there exactly when the request had it: 37 or 36 bytes. */
 START_TEST(test_connect_response_has_two_lengths)
 {
@@ -451,6 +488,7 @@ Suite *suite_reply(void)
     tcase_add_test(all, test_null_paths_are_marshalling_errors);
     tcase_add_test(all, test_any_record_gets_one_reply);
     tcase_add_test(all, test_set_watches_tells_what_was_missed_first);
+    tcase_add_test(all, test_multi_read_sets_no_watch_and_goes_on);
     tcase_add_test(all, test_connect_response_has_two_lengths);
     tcase_add_test(all, test_lack_of_memory_is_seen_in_the_output);
     suite_add_tcase(suite, all);
