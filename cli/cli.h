@@ -168,6 +168,6 @@ bool cli_plot(const char *path, const struct run *run, const struct run_report *
 
 /* ---- the subcommands ---- */
 extern const struct cli_command cli_sim_run, cli_sim_twice, cli_sim_explain, cli_sim_format,
-    cli_version;
+    cli_server, cli_version;
 
 #endif

@@ -5,12 +5,12 @@
 /* The words behind `terrarium`. What later versions bring is known by name, so that a script that
  * uses it hears why nothing happens. */
 
-static const struct cli_command *const commands[] = {&cli_sim_run, &cli_sim_twice, &cli_sim_explain,
-                                                     &cli_sim_format, &cli_version};
+static const struct cli_command *const commands[] = {
+    &cli_sim_run, &cli_sim_twice, &cli_sim_explain, &cli_sim_format, &cli_server, &cli_version};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static const char *const later_sim[] = {"fuzz", "shrink", "check", NULL};
-static const char *const later[] = {"server", "cli", "bench", "log", "snapshot", NULL};
+static const char *const later[] = {"cli", "bench", "log", "snapshot", NULL};
 
 static void usage(FILE *out)
 {
@@ -75,7 +75,7 @@ static int sim_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const char *const words[] = {"sim", "version", NULL};
+    static const char *const words[] = {"sim", "server", "version", NULL};
 
     if (argc < 2) {
         usage(stderr);
@@ -91,6 +91,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
         return cli_version.run(&cli_version, argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "server") == 0) {
+        return cli_server.run(&cli_server, argc - 2, argv + 2);
     }
     return among(argv[1], later) ? not_built("", argv[1]) : cli_unknown("command", argv[1], words);
 }
