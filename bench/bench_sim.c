@@ -6,6 +6,7 @@
  *     posts   six processes that pass 96 datagrams around
  *     seed    as load, with delays and a codec, so that every record is cut and drawn for
  *     open    a world of six small processes opened, booted and closed
+ *     save, load  an image of a small world
  *
  * Prints one line each: name, events, seconds of processor time, events a second or microseconds.
  */
@@ -256,6 +257,34 @@ static void bench_opening(void)
            (double)spent_ns / 1e9, (double)spent_ns / 1e3 / ROUNDS);
 }
 
+/* Save and restore a world of five processes in the middle of things. */
+static void bench_images(void)
+{
+    enum {
+        ROUNDS = 20000
+    };
+    struct sim *sim = bench_open(&bench_quiet, BENCH_PEERS, 1);
+    struct sim_image *image;
+    uint64_t start_ns;
+
+    sim_run(sim, 1000000);
+    start_ns = bench_now_ns();
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        sim_image_drop(sim_save(sim));
+    }
+    printf("%-6s %10d images %32.2f us\n", "save", ROUNDS,
+           (double)(bench_now_ns() - start_ns) / 1e3 / ROUNDS);
+    image = sim_save(sim);
+    start_ns = bench_now_ns();
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        sim_load(sim, image);
+    }
+    printf("%-6s %10d images %32.2f us\n", "load", ROUNDS,
+           (double)(bench_now_ns() - start_ns) / 1e3 / ROUNDS);
+    sim_image_drop(image);
+    sim_close(sim);
+}
+
 int main(void)
 {
     bench_events("quiet", &bench_quiet, BENCH_PEERS, 0);
@@ -263,5 +292,6 @@ int main(void)
     bench_events("posts", &bench_post, 6, 0);
     bench_events("seed", &bench_load, 6, 1);
     bench_opening();
+    bench_images();
     return 0;
 }

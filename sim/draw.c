@@ -6,15 +6,28 @@
 #include "base/rand.h"
 #include "sim/world.h"
 
+static uint64_t draw_cell(enum sim_draw_kind kind, uint64_t who, uint64_t key)
+{
+    return hash_u64(key ^ (who << 32) ^ (who >> 32), kind);
+}
+
+uint64_t sim_draw_peek(const struct sim *sim, enum sim_draw_kind kind, uint64_t who, uint64_t key)
+{
+    uint64_t cell = draw_cell(kind, who, key);
+
+    return sim->cells == NULL
+               ? 0
+               : rand_keyed(sim->options.seed, cell, who, sim->cells[cell % SIM_CELLS]);
+}
+
 uint64_t sim_draw_next(struct sim *sim, enum sim_draw_kind kind, uint64_t who, uint64_t key)
 {
-    uint64_t cell;
+    uint64_t draw = sim_draw_peek(sim, kind, who, key);
 
-    if (sim->cells == NULL) {
-        return 0;
+    if (sim->cells != NULL) {
+        sim->cells[draw_cell(kind, who, key) % SIM_CELLS]++;
     }
-    cell = hash_u64(key ^ (who << 32) ^ (who >> 32), kind);
-    return rand_keyed(sim->options.seed, cell, who, sim->cells[cell % SIM_CELLS]++);
+    return draw;
 }
 
 uint64_t sim_draw_range(const struct sim *sim, uint64_t draw, uint64_t least, uint64_t most)

@@ -109,6 +109,20 @@ void sim_fate_stream(struct sim *sim, uint32_t from, uint32_t to, uint64_t key, 
     fate->reset = sim_draw_ppm(sim, sim_draw_more(base, DRAW_RESET), link->reset_ppm);
 }
 
+uint64_t sim_fate_delay(const struct sim *sim, uint32_t from, uint32_t to, uint64_t key)
+{
+    const struct sim_link *link = &sim_pair_at(sim, from, to)->link;
+    uint64_t base;
+
+    if (!sim_link_draws(sim, link)) {
+        return link->delay_min_us + (link->lose_ppm >= 1000000 ? link->retransmit_us : 0);
+    }
+    base = sim_draw_peek(sim, DRAW_LINK, link_who(from, to), key);
+    return sim_draw_range(sim, base, link->delay_min_us, link->delay_max_us) +
+           (sim_draw_ppm(sim, sim_draw_more(base, DRAW_LOSE), link->lose_ppm) ? link->retransmit_us
+                                                                              : 0);
+}
+
 void sim_fate_post(struct sim *sim, uint32_t from, uint32_t to, uint64_t key, struct sim_fate *fate)
 {
     const struct sim_link *link = &sim_pair_at(sim, from, to)->link;

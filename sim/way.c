@@ -289,15 +289,48 @@ static enum sim_verdict way_tell_send(struct sim *sim, const struct sim_conn *co
     return sim_watched(sim, SIM_AT_SEND) ? sim_tell(sim, event) : SIM_GO;
 }
 
+/* What becomes of a record that the taps have judged; false when nothing behind it leaves. */
+static bool way_send_judged(struct sim *sim, struct sim_conn *conn, uint32_t side,
+                            const struct sim_event *event, enum sim_verdict verdict)
+{
+    struct sim_way *way = &conn->ways[side];
+    uint64_t from = way->cut;
+    uint64_t to = from + event->bytes.len;
+
+    if (verdict == SIM_DROP && way->arrived <= from) {
+        way_remove(way, from, to);
+        return true;
+    }
+    if (verdict == SIM_CRASH_BEFORE || verdict == SIM_CRASH_AFTER) {
+        sim_doom(sim, sim->processes[event->process], sim->verdict_kind);
+    }
+    if (verdict == SIM_CRASH_BEFORE) {
+        way_recall(way, from);
+        way->sent = way->arrived <= from ? from : way->arrived;
+        return false;
+    }
+    way->cut = to;
+    if (sim->options.seed != 0) {
+        sim->counts.messages++;
+        way_queue_link(sim, conn, side, to, event->record->key, event->bytes.len);
+    }
+    if (sim_watched(sim, SIM_AT_RECEIVE) || sim_traces(sim, SIM_TRACE_FULL)) {
+        *(struct sim_passage *)sim_ring_push(sim, &way->passages) =
+            (struct sim_passage){.start = from, .end = to, .record = *event->record};
+    }
+    if (verdict == SIM_CRASH_AFTER) {
+        way->sent = to;
+    }
+    return verdict != SIM_CRASH_AFTER;
+}
+
 /* The record of `len` bytes at way->cut leaves; false when nothing behind it does. */
 static bool way_send_record(struct sim *sim, struct sim_conn *conn, uint32_t side, size_t len,
                             const struct sim_record *record)
 {
     struct sim_way *way = &conn->ways[side];
     const struct sim_end *end = &conn->ends[side];
-    uint64_t from = way->cut;
-    uint64_t to = from + len;
-    struct sim_fate fate;
+    uint64_t to = way->cut + len;
     struct sim_event event = {
         .at = SIM_AT_SEND,
         .process = end->process,
@@ -306,51 +339,33 @@ static bool way_send_record(struct sim *sim, struct sim_conn *conn, uint32_t sid
         .conn = end->number,
         .dialer = side == 0,
         .record = record,
-        .bytes = span_make(way_byte(way, from), len),
+        .bytes = span_make(way_byte(way, way->cut), len),
     };
     enum sim_verdict verdict = SIM_GO;
 
-    way_recall(way, from);
-    sim_fate_stream(sim, event.process, event.peer, record->key, len, &fate);
-    event.arrival_us = sim->now_us + fate.delay_us;
+    if (sim->options.seed != 0) {
+        way_recall(way, way->cut);
+    }
     if (sim_watched(sim, SIM_AT_SEND) || sim_traces(sim, SIM_TRACE_MESSAGES)) {
+        event.arrival_us =
+            sim->now_us + sim_fate_delay(sim, event.process, event.peer, record->key);
         verdict = way_tell_send(sim, conn, side, &event);
         if (!conn->live || !end->open || way->sent < to) {
             return false;
         }
     }
-    if (verdict == SIM_CRASH_BEFORE || verdict == SIM_CRASH_AFTER) {
-        sim_doom(sim, sim->processes[end->process], sim->verdict_kind);
-    }
-    if (verdict == SIM_CRASH_BEFORE && way->arrived <= from) {
-        way->sent = from;
-    }
-    if (verdict == SIM_CRASH_BEFORE) {
-        return false;
-    }
-    if (verdict == SIM_DROP && way->arrived <= from) {
-        way_remove(way, from, to);
-        return true;
-    }
-    sim->counts.messages++;
-    way->cut = to;
-    way_queue_fate(sim, conn, side, to, &fate);
-    if (sim_watched(sim, SIM_AT_RECEIVE) || sim_traces(sim, SIM_TRACE_FULL)) {
-        *(struct sim_passage *)sim_ring_push(sim, &way->passages) =
-            (struct sim_passage){.start = from, .end = to, .record = *record};
-    }
-    if (verdict == SIM_CRASH_AFTER) {
-        way->sent = to;
-    }
-    return verdict != SIM_CRASH_AFTER;
+    return way_send_judged(sim, conn, side, &event, verdict);
 }
 
-/* Cut what was sent into records; what is left of an incomplete one leaves as it is. */
+/* Cut what was sent into records. What is left of an incomplete one leaves as it is; without a seed
+ * the whole send does, so that watching records changes nothing. */
 static void way_send_coded(struct sim *sim, struct sim_conn *conn, uint32_t side)
 {
     struct sim_way *way = &conn->ways[side];
+    bool more = true;
+    uint64_t queued;
 
-    while (way->cut < way->sent) {
+    while (more && way->cut < way->sent) {
         size_t left = (size_t)(way->sent - way->cut);
         struct sim_record record;
         size_t len;
@@ -364,15 +379,18 @@ static void way_send_coded(struct sim *sim, struct sim_conn *conn, uint32_t side
         if (len == 0 || len > left) {
             break;
         }
-        if (!way_send_record(sim, conn, side, len, &record)) {
-            return;
+        more = way_send_record(sim, conn, side, len, &record);
+        if (!conn->live || !conn->ends[side].open) {
+            return; /* a tap broke it */
         }
     }
-    if (way->cut < way->sent) {
-        if (way->sent - way->cut > WAY_RECORD_MAX) {
-            way->cut = way->sent;
-        }
-        way_queue_link(sim, conn, side, way->sent, 0, way->sent - way->cut);
+    if (way->sent - way->cut > WAY_RECORD_MAX) {
+        way->coded = false; /* one unknown record for the rest of the connection */
+    }
+    queued = way->segment_count > 0 ? way_segment(way, way->segment_count - 1)->end : way->arrived;
+    if (queued < way->sent) {
+        sim->counts.messages += sim->options.seed == 0 ? 1 : 0;
+        way_queue_link(sim, conn, side, way->sent, 0, way->sent - queued);
     }
 }
 

@@ -415,6 +415,8 @@ static inline bool sim_link_is_plain(const struct sim *sim, const struct sim_lin
 }
 void sim_fate_stream(struct sim *sim, uint32_t from, uint32_t to, uint64_t key, uint64_t len,
                      struct sim_fate *fate);
+/* The delay that the next segment with this key will have. */
+uint64_t sim_fate_delay(const struct sim *sim, uint32_t from, uint32_t to, uint64_t key);
 void sim_fate_post(struct sim *sim, uint32_t from, uint32_t to, uint64_t key,
                    struct sim_fate *fate);
 /* Delay of what has no content: a handshake, an end, a reset. */
@@ -449,6 +451,8 @@ enum sim_draw_kind {
 };
 /* 64 bits for the nth occurrence of (kind, who, key), counting it. */
 uint64_t sim_draw_next(struct sim *sim, enum sim_draw_kind kind, uint64_t who, uint64_t key);
+/* The same without counting it: what the next one will be. */
+uint64_t sim_draw_peek(const struct sim *sim, enum sim_draw_kind kind, uint64_t who, uint64_t key);
 /* A further draw of the same occasion. */
 static inline uint64_t sim_draw_more(uint64_t base, enum sim_draw_kind kind)
 {
