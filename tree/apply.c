@@ -178,13 +178,13 @@ static enum err apply_create(struct apply *apply, int32_t type, const struct txn
         op->code = path_special(create->path) ? ZK_NODEEXISTS : ZK_BADARGUMENTS;
         return ERR_OK;
     }
-    new_node.parent = index_find(&tree->index, parent, index_hash(&tree->index, parent));
+    new_node.parent = tree_look_up(tree, parent, index_hash(&tree->index, parent));
     if (new_node.parent == NULL) {
         op->code = ZK_NONODE;
         return ERR_OK;
     }
     new_node.hash = index_hash(&tree->index, create->path);
-    node = index_find(&tree->index, create->path, new_node.hash);
+    node = tree_look_up(tree, create->path, new_node.hash);
     if (node != NULL) {
         op->code = ZK_NODEEXISTS;
         return apply_create_again(apply, node, create);
@@ -232,7 +232,7 @@ static enum err apply_delete(struct apply *apply, struct span path, struct tree_
         op->code = ZK_BADARGUMENTS;
         return ERR_OK;
     }
-    parent = index_find(&tree->index, above, index_hash(&tree->index, above));
+    parent = tree_look_up(tree, above, index_hash(&tree->index, above));
     if (parent == NULL) {
         op->code = ZK_NONODE;
         return ERR_OK;
@@ -244,7 +244,7 @@ static enum err apply_delete(struct apply *apply, struct span path, struct tree_
         parent->pzxid = zxid;
         tree_update_digest(tree, parent);
     }
-    node = index_find(&tree->index, path, index_hash(&tree->index, path));
+    node = tree_look_up(tree, path, index_hash(&tree->index, path));
     if (node == NULL) {
         op->code = ZK_NONODE;
         return ERR_OK;

@@ -286,7 +286,7 @@ static enum err image_add_node(struct image_reader *reader, struct tree_new_node
         if (path.at[0] != '/' || !path_split(path, &parent, &new_node->name)) {
             return ERR_FORMAT;
         }
-        new_node->parent = index_find(&tree->index, parent, index_hash(&tree->index, parent));
+        new_node->parent = tree_look_up(tree, parent, index_hash(&tree->index, parent));
         if (new_node->parent == NULL) {
             return ERR_FORMAT;
         }
@@ -294,7 +294,7 @@ static enum err image_add_node(struct image_reader *reader, struct tree_new_node
         return ERR_FORMAT;
     }
     new_node->hash = index_hash(&tree->index, path);
-    if (path.len > 0 && index_find(&tree->index, path, new_node->hash) != NULL) {
+    if (path.len > 0 && tree_look_up(tree, path, new_node->hash) != NULL) {
         return ERR_FORMAT;
     }
     new_node->acl = (struct acl_list){.is_null = true};

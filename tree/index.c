@@ -41,10 +41,10 @@ static size_t index_segment_bytes(uint32_t segment)
     if (segment < INDEX_SMALL_SEGMENTS) {
         log2 = segment == 0 ? INDEX_FIRST_LOG2 : INDEX_FIRST_LOG2 + segment - 1;
     }
-    return sizeof(struct node *) << log2;
+    return sizeof(struct index_link *) << log2;
 }
 
-static inline struct node **index_bucket(const struct index *index, uint32_t bucket)
+static inline struct index_link **index_bucket(const struct index *index, uint32_t bucket)
 {
     uint32_t place;
     uint32_t segment = index_segment(bucket, &place);
@@ -52,7 +52,7 @@ static inline struct node **index_bucket(const struct index *index, uint32_t buc
     return &index->segments[segment][place];
 }
 
-static inline struct node **index_bucket_of(const struct index *index, uint32_t hash)
+static inline struct index_link **index_bucket_of(const struct index *index, uint32_t hash)
 {
     uint32_t bucket = hash & ((2u << index->level) - 1);
 
@@ -65,11 +65,11 @@ static inline struct node **index_bucket_of(const struct index *index, uint32_t 
 /* Room for one more bucket. */
 static bool index_add_segment(struct index *index)
 {
-    struct node **segment;
+    struct index_link **segment;
 
     if (index->segment_count == index->segment_room) {
         uint32_t room = index->segment_room == 0 ? INDEX_ROOM_FIRST : index->segment_room * 2;
-        struct node ***segments =
+        struct index_link ***segments =
             mem_grow(index->mem, index->segments, index->segment_room * sizeof(*segments),
                      room * sizeof(*segments));
 
@@ -112,47 +112,23 @@ void index_drop(struct index *index)
     *index = (struct index){.mem = index->mem};
 }
 
-uint32_t index_hash(const struct index *index, struct span path)
+uint32_t index_hash(const struct index *index, struct span key)
 {
-    return (uint32_t)hash_bytes(path, index->seed);
+    return (uint32_t)hash_bytes(key, index->seed);
 }
 
-/* Compare from the end upwards: names differ sooner than the ancestors do. */
-static bool index_matches(const struct node *node, struct span path)
+struct index_link *index_first(const struct index *index, uint32_t hash)
 {
-    size_t end = path.len;
-
-    for (; node->parent != NULL; node = node->parent) {
-        size_t len = node->name_len;
-
-        if (end < len + 1 || memcmp(path.at + end - len, node->name, len) != 0) {
-            return false;
-        }
-        end -= len + 1;
-        if (path.at[end] != '/') {
-            return false;
-        }
-    }
-    return end == 0;
-}
-
-struct node *index_find(const struct index *index, struct span path, uint32_t hash)
-{
-    struct node *node = *index_bucket_of(index, hash);
-
-    while (node != NULL && !(node->hash == hash && index_matches(node, path))) {
-        node = node->hash_next;
-    }
-    return node;
+    return *index_bucket_of(index, hash);
 }
 
 /* One bucket more: take from its twin what belongs there now. */
 static void index_split(struct index *index)
 {
     uint32_t place;
-    struct node **from = index_bucket(index, index->bucket_count - (1u << index->level));
-    struct node **into;
-    struct node *node = *from;
+    struct index_link **from = index_bucket(index, index->bucket_count - (1u << index->level));
+    struct index_link **into;
+    struct index_link *link = *from;
     uint32_t bit = 1u << index->level;
 
     if (index_segment(index->bucket_count, &place) == index->segment_count &&
@@ -160,15 +136,15 @@ static void index_split(struct index *index)
         return; /* longer chains until there is memory */
     }
     into = index_bucket(index, index->bucket_count);
-    while (node != NULL) {
-        if ((node->hash & bit) != 0) {
-            *into = node;
-            into = &node->hash_next;
+    while (link != NULL) {
+        if ((link->hash & bit) != 0) {
+            *into = link;
+            into = &link->next;
         } else {
-            *from = node;
-            from = &node->hash_next;
+            *from = link;
+            from = &link->next;
         }
-        node = node->hash_next;
+        link = link->next;
     }
     *from = NULL;
     *into = NULL;
@@ -182,19 +158,19 @@ static void index_split(struct index *index)
 static void index_merge(struct index *index)
 {
     uint32_t place;
-    struct node **into;
-    struct node *node;
+    struct index_link **into;
+    struct index_link *link;
 
     index->bucket_count--;
     if (index->bucket_count < 1u << index->level) {
         index->level--;
     }
     into = index_bucket(index, index->bucket_count - (1u << index->level));
-    node = *index_bucket(index, index->bucket_count);
+    link = *index_bucket(index, index->bucket_count);
     while (*into != NULL) {
-        into = &(*into)->hash_next;
+        into = &(*into)->next;
     }
-    *into = node;
+    *into = link;
     if (index_segment(index->bucket_count, &place) + 1 == index->segment_count && place == 0) {
         index->segment_count--;
         mem_put(index->mem, index->segments[index->segment_count],
@@ -202,27 +178,27 @@ static void index_merge(struct index *index)
     }
 }
 
-void index_put(struct index *index, struct node *node)
+void index_put(struct index *index, struct index_link *link)
 {
-    struct node **bucket = index_bucket_of(index, node->hash);
+    struct index_link **bucket = index_bucket_of(index, link->hash);
 
-    node->hash_next = *bucket;
-    *bucket = node;
+    link->next = *bucket;
+    *bucket = link;
     index->count++;
     if (index->count > index->bucket_count && index->bucket_count < INDEX_BUCKETS_MAX) {
         index_split(index);
     }
 }
 
-void index_take(struct index *index, struct node *node)
+void index_take(struct index *index, struct index_link *link)
 {
-    struct node **at = index_bucket_of(index, node->hash);
+    struct index_link **at = index_bucket_of(index, link->hash);
 
-    while (*at != node) {
+    while (*at != link) {
         ENSURE(*at != NULL);
-        at = &(*at)->hash_next;
+        at = &(*at)->next;
     }
-    *at = node->hash_next;
+    *at = link->next;
     index->count--;
     /* Two at a time, as the number of buckets follows at half the number of nodes. */
     for (uint32_t i = 0; i < 2; i++) {

@@ -46,7 +46,7 @@ size_t node_path_len(const struct node *node)
     size_t len = 0;
 
     for (; node->parent != NULL; node = node->parent) {
-        len += 1 + (size_t)node->name_len;
+        len += 1 + (size_t)node->link.spare;
     }
     return len;
 }
@@ -69,8 +69,8 @@ void node_path(const struct node *node, bool root_slash, struct bytes *out)
     out->len += len;
     end = out->at + out->len;
     for (; node->parent != NULL; node = node->parent) {
-        end -= node->name_len;
-        memcpy(end, node->name, node->name_len);
+        end -= node->link.spare;
+        memcpy(end, node->name, node->link.spare);
         *--end = '/';
     }
     ENSURE(end == out->at + out->len - len);

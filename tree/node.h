@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/span.h"
 #include "tree/acl.h"
+#include "tree/index.h"
 #include "tree/stat.h"
 
 enum node_kind {
@@ -32,7 +33,7 @@ enum node_flag {
 };
 
 struct node {
-    struct node *hash_next;
+    struct index_link link; /* hash of the whole path; spare: length of the name */
     struct node *parent;
     struct node *next;        /* younger sibling, NULL at the end */
     struct node *prev;        /* older sibling; of the oldest: the youngest */
@@ -49,12 +50,10 @@ struct node {
     int32_t cversion; /* as stored */
     int32_t aversion;
     uint32_t child_count;
-    uint32_t hash; /* of the whole path */
     uint32_t data_len;
     uint32_t text_crc; /* CRC-32 of path and data: the part of the digest that rarely changes */
     uint32_t crc;      /* the node's digest */
-    uint32_t name_len;
-    uint8_t walks; /* one bit per snapshot walk, see walk.h */
+    uint8_t walks;     /* one bit per snapshot walk, see walk.h */
     uint8_t flags;
     uint8_t name[];
 };
@@ -64,7 +63,7 @@ void node_stat(const struct node *node, struct zk_stat *stat);
 void node_stat_stored(const struct node *node, struct stat_stored *stat);
 static inline struct span node_name(const struct node *node)
 {
-    return span_make(node->name, node->name_len);
+    return span_make(node->name, node->link.spare);
 }
 static inline struct span node_data(const struct node *node)
 {

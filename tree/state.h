@@ -90,6 +90,8 @@ void tree_update_text(struct tree *tree, struct node *node, struct span path);
 /* The node's stat has changed: bring its digest and that of the tree up to date. */
 void tree_update_digest(struct tree *tree, struct node *node);
 struct node *tree_find_mutable(const struct tree *tree, struct span path);
+/* The same for a canonical path whose hash is known. */
+struct node *tree_look_up(const struct tree *tree, struct span path, uint32_t hash);
 
 /* The session of that id, made when missing (not known). Errors: ERR_MEMORY. */
 enum err tree_session_make(struct tree *tree, int64_t id, struct tree_session **session);

@@ -24,7 +24,7 @@ static size_t node_size(size_t name_len)
 static void node_free(struct tree *tree, struct node *node)
 {
     size_t lead = node_lead(node->flags);
-    size_t size = lead + node_size(node->name_len);
+    size_t size = lead + node_size(node->link.spare);
 
     if (node->data != NULL) {
         mem_put(tree->mem, node->data, node->data_len);
@@ -52,8 +52,7 @@ static struct node *node_make(struct tree *tree, const struct tree_new_node *new
     node = (struct node *)(void *)(block + lead);
     head = (struct node){.flags = flags,
                          .walks = tree->walk_polarity,
-                         .hash = new_node->hash,
-                         .name_len = (uint32_t)new_node->name.len,
+                         .link = {.hash = new_node->hash, .spare = (uint32_t)new_node->name.len},
                          .czxid = new_node->stat.czxid,
                          .mzxid = new_node->stat.mzxid,
                          .pzxid = new_node->stat.pzxid,
@@ -164,7 +163,7 @@ enum err tree_add_node(struct tree *tree, const struct tree_new_node *new_node, 
     } else {
         tree_link_child(new_node->parent, node);
     }
-    index_put(&tree->index, node);
+    index_put(&tree->index, &node->link);
     tree->data_bytes += new_node->path.len + node->data_len;
     tree_update_text(tree, node, new_node->path);
     if (quota_is_limits(tree, node)) {
@@ -185,7 +184,7 @@ static void tree_remove_leaf(struct tree *tree, struct node *node)
     }
     tree->digest -= node->crc;
     tree->data_bytes -= node_path_len(node) + node->data_len;
-    index_take(&tree->index, node);
+    index_take(&tree->index, &node->link);
     if (node->parent != NULL) {
         tree_unlink_child(node->parent, node);
     } else {
@@ -374,10 +373,40 @@ void tree_drop(struct tree *tree)
 
 /* -- looking -- */
 
+/* Compare from the end upwards: names differ sooner than the ancestors do. */
+static bool node_matches(const struct node *node, struct span path)
+{
+    size_t end = path.len;
+
+    for (; node->parent != NULL; node = node->parent) {
+        size_t len = node->link.spare;
+
+        if (end < len + 1 || memcmp(path.at + end - len, node->name, len) != 0) {
+            return false;
+        }
+        end -= len + 1;
+        if (path.at[end] != '/') {
+            return false;
+        }
+    }
+    return end == 0;
+}
+
+struct node *tree_look_up(const struct tree *tree, struct span path, uint32_t hash)
+{
+    struct index_link *link = index_first(&tree->index, hash);
+
+    while (link != NULL &&
+           !(link->hash == hash && node_matches((struct node *)(void *)link, path))) {
+        link = link->next;
+    }
+    return (struct node *)(void *)link;
+}
+
 struct node *tree_find_mutable(const struct tree *tree, struct span path)
 {
     path = path_canonical(path);
-    return index_find(&tree->index, path, index_hash(&tree->index, path));
+    return tree_look_up(tree, path, index_hash(&tree->index, path));
 }
 
 const struct node *tree_find(const struct tree *tree, struct span path)

@@ -218,7 +218,7 @@ static bool walk_save_chain(struct walk *walk, struct node *node)
         if (count == 0) {
             break;
         }
-        len += 1 + (size_t)walk->chain[count - 1]->name_len;
+        len += 1 + (size_t)walk->chain[count - 1]->link.spare;
     }
     return !walk->early_nodes.failed;
 }

@@ -3,17 +3,15 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 #include "base/list.h"
-#include "base/map.h"
 #include "base/sorted.h"
+#include "tree/index.h"
 #include "tree/path.h"
 
 /* All watches of one path. */
 struct watch_place {
-    struct watch_place *same_hash;
-    uint64_t hash;
-    struct list watches; /* struct watch.of_place, by age */
+    struct index_link link; /* spare: length of the path */
+    struct list watches;    /* struct watch.of_place, by age */
     uint32_t count;
-    uint32_t path_len;
     uint8_t path[];
 };
 
@@ -25,22 +23,19 @@ struct watch_owner {
 };
 
 struct watch {
+    struct index_link link; /* hash of path and connection; spare: modes */
     struct list of_place;
     struct list of_owner;
-    struct watch *same_hash;
     struct watch_place *place;
     struct watch_owner *owner;
-    uint8_t modes;
 };
 
 struct watch_table {
     struct mem *mem;
-    uint64_t seed;
-    struct map places;    /* hash of a path -> struct watch_place, chained */
-    struct map watches;   /* hash of path and connection -> struct watch, chained */
+    struct index places;  /* struct watch_place by path */
+    struct index watches; /* struct watch by path and connection */
     struct sorted owners; /* connection -> struct watch_owner */
     uint64_t firing;
-    uint64_t place_count;
     uint64_t bit_count;       /* as struct watch_counts.watches */
     uint64_t recursive_count; /* watches with that mode */
 };
@@ -53,10 +48,16 @@ struct watch_table *watch_make(struct mem *mem, uint64_t hash_seed)
         return NULL;
     }
     table->mem = mem;
-    table->seed = hash_seed;
-    map_init(&table->places, mem, hash_seed);
-    map_init(&table->watches, mem, hash_seed);
     sorted_init(&table->owners, mem);
+    if (index_init(&table->places, mem, hash_seed) != ERR_OK) {
+        mem_put(mem, table, sizeof(*table));
+        return NULL;
+    }
+    if (index_init(&table->watches, mem, hash_seed) != ERR_OK) {
+        index_drop(&table->places);
+        mem_put(mem, table, sizeof(*table));
+        return NULL;
+    }
     return table;
 }
 
@@ -72,49 +73,56 @@ void watch_drop(struct watch_table *table)
         watch_remove_conn(table, (uint32_t)key);
     }
     sorted_drop(&table->owners);
-    map_drop(&table->watches);
-    map_drop(&table->places);
+    index_drop(&table->watches);
+    index_drop(&table->places);
     mem_put(table->mem, table, sizeof(*table));
 }
 
 /* -- finding -- */
 
-static uint64_t watch_hash(const struct watch_table *table, struct span path)
+static uint32_t watch_hash(const struct watch_table *table, struct span path)
 {
-    return hash_bytes(path, table->seed);
+    return index_hash(&table->places, path);
 }
 
-static uint64_t watch_pair_hash(const struct watch_table *table, uint64_t path_hash, uint32_t conn)
+static uint32_t watch_pair_hash(const struct watch_table *table, uint32_t path_hash, uint32_t conn)
 {
-    return hash_u64(path_hash + conn * UINT64_C(0x9e3779b97f4a7c15), table->seed);
+    return (uint32_t)hash_u64((uint64_t)path_hash << 32 | conn, table->watches.seed);
 }
 
 static struct span watch_place_path(const struct watch_place *place)
 {
-    return span_make(place->path, place->path_len);
+    return span_make(place->path, place->link.spare);
 }
 
 static struct watch_place *watch_find_place(const struct watch_table *table, struct span path,
-                                            uint64_t hash)
+                                            uint32_t hash)
 {
-    struct watch_place *place = map_find(&table->places, hash);
+    struct index_link *link = index_first(&table->places, hash);
 
-    while (place != NULL && !span_equal(watch_place_path(place), path)) {
-        place = place->same_hash;
+    while (link != NULL &&
+           !(link->hash == hash &&
+             span_equal(watch_place_path((struct watch_place *)(void *)link), path))) {
+        link = link->next;
     }
-    return place;
+    return (struct watch_place *)(void *)link;
+}
+
+static bool watch_matches(const struct watch *watch, struct span path, uint32_t conn)
+{
+    return watch->owner->conn == conn && span_equal(watch_place_path(watch->place), path);
 }
 
 static struct watch *watch_find(const struct watch_table *table, struct span path, uint32_t conn)
 {
-    uint64_t hash = watch_hash(table, path);
-    struct watch *watch = map_find(&table->watches, watch_pair_hash(table, hash, conn));
+    uint32_t hash = watch_pair_hash(table, watch_hash(table, path), conn);
+    struct index_link *link = index_first(&table->watches, hash);
 
-    while (watch != NULL && !(watch->owner->conn == conn && watch->place->hash == hash &&
-                              span_equal(watch_place_path(watch->place), path))) {
-        watch = watch->same_hash;
+    while (link != NULL &&
+           !(link->hash == hash && watch_matches((struct watch *)(void *)link, path, conn))) {
+        link = link->next;
     }
-    return watch;
+    return (struct watch *)(void *)link;
 }
 
 /* -- counting -- */
@@ -129,10 +137,10 @@ static uint64_t watch_bits(uint32_t modes)
 static void watch_set_modes(struct watch_table *table, struct watch *watch, uint32_t modes)
 {
     table->bit_count += watch_bits(modes);
-    table->bit_count -= watch_bits(watch->modes);
+    table->bit_count -= watch_bits(watch->link.spare);
     table->recursive_count += (modes & WATCH_RECURSIVE) != 0 ? 1 : 0;
-    table->recursive_count -= (watch->modes & WATCH_RECURSIVE) != 0 ? 1 : 0;
-    watch->modes = (uint8_t)modes;
+    table->recursive_count -= (watch->link.spare & WATCH_RECURSIVE) != 0 ? 1 : 0;
+    watch->link.spare = modes;
 }
 
 /* -- removing -- */
@@ -147,40 +155,9 @@ static size_t watch_place_size(size_t path_len)
 
 static void watch_free_place(struct watch_table *table, struct watch_place *place)
 {
-    struct watch_place *first = map_find(&table->places, place->hash);
-
-    ENSURE(first != NULL && place->count == 0);
-    if (first == place && place->same_hash == NULL) {
-        (void)map_take(&table->places, place->hash);
-    } else if (first == place) {
-        /* Replacing needs no memory. */
-        ENSURE(map_put(&table->places, place->hash, place->same_hash) == ERR_OK);
-    } else {
-        while (first->same_hash != place) {
-            first = first->same_hash;
-        }
-        first->same_hash = place->same_hash;
-    }
-    table->place_count--;
-    mem_put(table->mem, place, watch_place_size(place->path_len));
-}
-
-static void watch_unhash(struct watch_table *table, struct watch *watch)
-{
-    uint64_t key = watch_pair_hash(table, watch->place->hash, watch->owner->conn);
-    struct watch *first = map_find(&table->watches, key);
-
-    ENSURE(first != NULL);
-    if (first == watch && watch->same_hash == NULL) {
-        (void)map_take(&table->watches, key);
-    } else if (first == watch) {
-        ENSURE(map_put(&table->watches, key, watch->same_hash) == ERR_OK);
-    } else {
-        while (first->same_hash != watch) {
-            first = first->same_hash;
-        }
-        first->same_hash = watch->same_hash;
-    }
+    ENSURE(place->count == 0);
+    index_take(&table->places, &place->link);
+    mem_put(table->mem, place, watch_place_size(place->link.spare));
 }
 
 static void watch_free_owner(struct watch_table *table, struct watch_owner *owner)
@@ -195,7 +172,7 @@ static void watch_free(struct watch_table *table, struct watch *watch)
     struct watch_owner *owner = watch->owner;
 
     watch_set_modes(table, watch, 0);
-    watch_unhash(table, watch);
+    index_take(&table->watches, &watch->link);
     list_take(&watch->of_place);
     list_take(&watch->of_owner);
     mem_put(table->mem, watch, sizeof(*watch));
@@ -212,7 +189,7 @@ static void watch_free(struct watch_table *table, struct watch *watch)
 /* -- adding -- */
 
 static struct watch_place *watch_make_place(struct watch_table *table, struct span path,
-                                            uint64_t hash)
+                                            uint32_t hash)
 {
     struct watch_place *place;
 
@@ -223,17 +200,12 @@ static struct watch_place *watch_make_place(struct watch_table *table, struct sp
     if (place == NULL) {
         return NULL;
     }
-    *place = (struct watch_place){
-        .hash = hash, .same_hash = map_find(&table->places, hash), .path_len = (uint32_t)path.len};
+    *place = (struct watch_place){.link = {.hash = hash, .spare = (uint32_t)path.len}};
     list_init(&place->watches);
     if (path.len > 0) {
         memcpy(place->path, path.at, path.len);
     }
-    if (map_put(&table->places, hash, place) != ERR_OK) {
-        mem_put(table->mem, place, watch_place_size(place->path_len));
-        return NULL;
-    }
-    table->place_count++;
+    index_put(&table->places, &place->link);
     return place;
 }
 
@@ -257,18 +229,15 @@ static struct watch_owner *watch_make_owner(struct watch_table *table, uint32_t 
 static struct watch *watch_link(struct watch_table *table, struct watch_place *place,
                                 struct watch_owner *owner)
 {
-    uint64_t key = watch_pair_hash(table, place->hash, owner->conn);
     struct watch *watch = mem_get(table->mem, sizeof(*watch));
 
     if (watch == NULL) {
         return NULL;
     }
-    *watch =
-        (struct watch){.place = place, .owner = owner, .same_hash = map_find(&table->watches, key)};
-    if (map_put(&table->watches, key, watch) != ERR_OK) {
-        mem_put(table->mem, watch, sizeof(*watch));
-        return NULL;
-    }
+    *watch = (struct watch){.link = {.hash = watch_pair_hash(table, place->link.hash, owner->conn)},
+                            .place = place,
+                            .owner = owner};
+    index_put(&table->watches, &watch->link);
     list_push(&place->watches, &watch->of_place);
     list_push(&owner->watches, &watch->of_owner);
     place->count++;
@@ -278,7 +247,7 @@ static struct watch *watch_link(struct watch_table *table, struct watch_place *p
 
 static struct watch *watch_new(struct watch_table *table, struct span path, uint32_t conn)
 {
-    uint64_t hash = watch_hash(table, path);
+    uint32_t hash = watch_hash(table, path);
     struct watch_place *place = watch_find_place(table, path, hash);
     struct watch_owner *owner = sorted_find(&table->owners, conn);
     struct watch *watch = NULL;
@@ -312,7 +281,7 @@ enum err watch_add(struct watch_table *table, uint32_t conn, struct span path, u
             return ERR_MEMORY;
         }
     }
-    watch_set_modes(table, watch, watch->modes | modes);
+    watch_set_modes(table, watch, watch->link.spare | modes);
     return ERR_OK;
 }
 
@@ -373,10 +342,10 @@ static void watch_fire_place(struct watch_table *table, struct watch_place *plac
 
     for (; left > 0; left--) {
         struct watch *watch = LIST_ITEM(link, struct watch, of_place);
-        uint32_t stays = watch->modes & ~(wanted & (WATCH_DATA | WATCH_CHILD));
+        uint32_t stays = watch->link.spare & ~(wanted & (WATCH_DATA | WATCH_CHILD));
 
         link = link->next;
-        if ((watch->modes & wanted) == 0) {
+        if ((watch->link.spare & wanted) == 0) {
             continue;
         }
         watch_hit(table, watch, hits);
@@ -446,7 +415,7 @@ enum err watch_fire(struct watch_table *table, enum zk_event event, struct span 
     enum err err;
 
     hits->count = 0;
-    if (table->place_count == 0) {
+    if (table->places.count == 0) {
         return ERR_OK;
     }
     place = watch_find_place(table, path, watch_hash(table, path));
@@ -494,7 +463,7 @@ bool watch_check(const struct watch_table *table, uint32_t conn, struct span pat
 {
     const struct watch *watch = watch_find(table, path, conn);
 
-    return watch != NULL && (watch->modes & watch_type_modes(type)) != 0;
+    return watch != NULL && (watch->link.spare & watch_type_modes(type)) != 0;
 }
 
 bool watch_remove(struct watch_table *table, uint32_t conn, struct span path, enum watch_type type)
@@ -502,13 +471,13 @@ bool watch_remove(struct watch_table *table, uint32_t conn, struct span path, en
     struct watch *watch = watch_find(table, path, conn);
     uint32_t gone = watch_type_modes(type);
 
-    if (watch == NULL || (watch->modes & gone) == 0) {
+    if (watch == NULL || (watch->link.spare & gone) == 0) {
         return false;
     }
-    if ((watch->modes & ~gone) == 0) {
+    if ((watch->link.spare & ~gone) == 0) {
         watch_free(table, watch);
     } else {
-        watch_set_modes(table, watch, watch->modes & ~gone);
+        watch_set_modes(table, watch, watch->link.spare & ~gone);
     }
     return true;
 }
@@ -529,7 +498,7 @@ void watch_remove_conn(struct watch_table *table, uint32_t conn)
 void watch_count(const struct watch_table *table, struct watch_counts *counts)
 {
     *counts = (struct watch_counts){
-        .conns = table->owners.count, .paths = table->place_count, .watches = table->bit_count};
+        .conns = table->owners.count, .paths = table->places.count, .watches = table->bit_count};
 }
 
 bool watch_conn_seek(const struct watch_table *table, uint32_t from, uint32_t *conn)
@@ -564,7 +533,7 @@ struct span watch_path(const struct watch *watch)
 
 uint32_t watch_modes(const struct watch *watch)
 {
-    return watch->modes;
+    return watch->link.spare;
 }
 
 uint32_t watch_conn(const struct watch *watch)
