@@ -125,9 +125,9 @@ void cli_tally_show(const struct cli_seeds *seeds, const struct cli_tally *tally
 
     fprintf(stderr, "\r\033[K%s: %llu of %llu seeds, %llu seeds/s, %llu events/s, %llu failed ",
             seeds->name, (unsigned long long)tally->played,
-            (unsigned long long)(seeds->last - seeds->first + 1),
-            (unsigned long long)(tally->played * 1000 / wall_ms),
-            (unsigned long long)(tally->counts.events * 1000 / wall_ms),
+            (unsigned long long)seeds->last - (unsigned long long)seeds->first + 1,
+            (unsigned long long)tally->played * 1000 / wall_ms,
+            (unsigned long long)tally->counts.events * 1000 / wall_ms,
             (unsigned long long)tally->failed);
     fflush(stderr);
 }

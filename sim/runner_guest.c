@@ -9,72 +9,72 @@ static struct run *run_of(struct guest_run *face)
     return (struct run *)(void *)face;
 }
 
-void guest_say(struct guest_run *face, enum guest_level level, uint32_t process, struct span words)
+void guest_say(struct guest_run *run, enum guest_level level, uint32_t process, struct span words)
 {
-    struct run *run = run_of(face);
+    struct run *whole = run_of(run);
     struct run_line line;
 
-    if (!face->telling) {
+    if (!run->telling) {
         return;
     }
     line = (struct run_line){
-        .at_us = sim_now(run->sim),
+        .at_us = sim_now(whole->sim),
         .level = level,
         .process = process,
-        .name = process == SIM_NONE ? "" : run_process_name(run, process),
+        .name = process == SIM_NONE ? "" : run_process_name(whole, process),
         .words = words,
     };
-    if (run->options.tell != NULL) {
-        run->options.tell(run->options.context, &line);
+    if (whole->options.tell != NULL) {
+        whole->options.tell(whole->options.context, &line);
     }
 }
 
-void guest_set_state(struct guest_run *face, uint32_t process, uint32_t state)
+void guest_set_state(struct guest_run *run, uint32_t process, uint32_t state)
 {
-    struct run *run = run_of(face);
+    struct run *whole = run_of(run);
 
-    ENSURE(state < face->guest->state_count);
-    if (process >= run->process_count || run->state[process] == state) {
+    ENSURE(state < run->guest->state_count);
+    if (process >= whole->process_count || whole->state[process] == state) {
         return;
     }
-    run->state[process] = state;
-    if (!run->down[process] && !run->paused[process]) {
-        run_record_state(run, process, state);
+    whole->state[process] = state;
+    if (!whole->down[process] && !whole->paused[process]) {
+        run_record_state(whole, process, state);
     }
-    run_dirty(run);
+    run_dirty(whole);
 }
 
-uint32_t guest_state(const struct guest_run *face, uint32_t process)
+uint32_t guest_state(const struct guest_run *run, uint32_t process)
 {
-    const struct run *run = (const struct run *)(const void *)face;
+    const struct run *whole = (const struct run *)(const void *)run;
 
-    return process < run->process_count ? run->state[process] : 0;
+    return process < whole->process_count ? whole->state[process] : 0;
 }
 
-void guest_mark(struct guest_run *face, uint32_t process, struct span words)
+void guest_mark(struct guest_run *run, uint32_t process, struct span words)
 {
-    struct run *run = run_of(face);
+    struct run *whole = run_of(run);
 
-    if (run->options.record) {
-        run_record_tick(run, process, GUEST_SAY_ROLE, words);
+    if (whole->options.record) {
+        run_record_tick(whole, process, GUEST_SAY_ROLE, words);
     }
 }
 
-void guest_fail(struct guest_run *face, const char *check, struct span why)
+void guest_fail(struct guest_run *run, const char *check, struct span why)
 {
-    struct run *run = run_of(face);
+    struct run *whole = run_of(run);
     char room[320];
     struct text text;
 
-    if (face->telling) {
+    if (run->telling) {
         text_init(&text, room, sizeof(room));
         text_str(&text, "VIOLATED: ");
         text_str(&text, check);
         text_str(&text, ": ");
         text_span(&text, why);
-        guest_say(face, GUEST_SAY_FAULT, SIM_NONE, span_make(text.at, text.len));
+        guest_say(run, GUEST_SAY_FAULT, SIM_NONE, span_make(text.at, text.len));
     }
-    sim_fail(run->sim, check, why);
+    sim_fail(whole->sim, check, why);
 }
 
 /* ---- operations ---- */
@@ -85,7 +85,7 @@ struct guest_op *run_op_begin(struct run *run, uint32_t process, uint32_t verb, 
     struct guest_op *op = run_get(run, sizeof(*op));
 
     if (op == NULL ||
-        !run_reserve(run, &run->ops, &run->op_room, run->op_count, sizeof(*run->ops))) {
+        !run_reserve(run, &run->ops, &run->op_room, run->op_count, sizeof(struct guest_op *))) {
         return NULL;
     }
     *op = (struct guest_op){
@@ -101,18 +101,19 @@ struct guest_op *run_op_begin(struct run *run, uint32_t process, uint32_t verb, 
     return op;
 }
 
-struct guest_op *guest_op_begin(struct guest_run *face, uint32_t process, struct span words)
+struct guest_op *guest_op_begin(struct guest_run *run, uint32_t process, struct span words)
 {
-    struct run *run = run_of(face);
+    struct run *whole = run_of(run);
 
-    return run_op_begin(run, process, UINT32_MAX, (struct span){0}, pile_copy(&run->pile, words));
+    return run_op_begin(whole, process, UINT32_MAX, (struct span){0},
+                        pile_copy(&whole->pile, words));
 }
 
-struct guest_op *guest_op_find(struct guest_run *face, uint64_t tag)
+struct guest_op *guest_op_find(struct guest_run *run, uint64_t tag)
 {
-    struct run *run = run_of(face);
+    struct run *whole = run_of(run);
 
-    return tag == 0 || tag > run->op_count ? NULL : run->ops[tag - 1];
+    return tag == 0 || tag > whole->op_count ? NULL : whole->ops[tag - 1];
 }
 
 static void tell_op(struct run *run, const struct guest_op *op, struct span result)
@@ -146,18 +147,18 @@ static void tell_op(struct run *run, const struct guest_op *op, struct span resu
               op->process, span_make(text.at, text.len));
 }
 
-void guest_op_end(struct guest_run *face, uint64_t tag, enum guest_fate fate, struct span result)
+void guest_op_end(struct guest_run *run, uint64_t tag, enum guest_fate fate, struct span result)
 {
-    struct run *run = run_of(face);
-    struct guest_op *op = guest_op_find(face, tag);
+    struct run *whole = run_of(run);
+    struct guest_op *op = guest_op_find(run, tag);
 
     if (op == NULL || op->fate != GUEST_OP_OPEN || fate == GUEST_OP_OPEN) {
         return;
     }
     op->fate = fate;
-    op->end_us = sim_now(run->sim);
-    tell_op(run, op, result);
-    run_dirty(run);
+    op->end_us = sim_now(whole->sim);
+    tell_op(whole, op, result);
+    run_dirty(whole);
 }
 
 /* ---- what the plot needs ---- */

@@ -136,7 +136,7 @@ void run_link_heal_all(struct run *run);
 void run_noop(struct run *run, const struct scn_line *line, const char *why);
 void run_tell_fault(struct run *run, uint32_t process, struct span words);
 
-/* ---- chains and conditions: runner_chain.c ---- */
+/* ---- chains and conditions: runner_chain.c, runner_ask.c ---- */
 void run_chains_make(struct run *run);
 void run_chains_start(struct run *run);
 /* Go on with a chain that waits for an event which has come. */
@@ -145,6 +145,8 @@ void run_chain_fired(struct run *run, uint32_t chain);
 void run_dirty(struct run *run);
 enum guest_truth run_ask(struct run *run, const struct scn_condition *condition, uint32_t *process,
                          struct text *why);
+/* Has every name in the condition come to mean something? */
+bool run_is_bound(const struct run *run, const struct scn_condition *condition);
 void run_finish_verdicts(struct run *run);
 /* The actions of a head: its own, then the indented ones. */
 void run_actions(struct run *run, uint32_t line_index, const struct run_where *where);

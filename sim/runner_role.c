@@ -32,33 +32,33 @@ static void set_join(struct guest_set *set, const struct guest_set *other)
     }
 }
 
-void guest_servers(const struct guest_run *face, struct guest_set *set)
+void guest_servers(const struct guest_run *run, struct guest_set *set)
 {
-    const struct run *run = (const struct run *)(const void *)face;
+    const struct run *whole = (const struct run *)(const void *)run;
 
     *set = (struct guest_set){0};
-    for (uint32_t i = 0; i < run->server_count; i++) {
+    for (uint32_t i = 0; i < whole->server_count; i++) {
         guest_set_add(set, i);
     }
 }
 
-void guest_clients(const struct guest_run *face, struct guest_set *set)
+void guest_clients(const struct guest_run *run, struct guest_set *set)
 {
-    const struct run *run = (const struct run *)(const void *)face;
+    const struct run *whole = (const struct run *)(const void *)run;
 
     *set = (struct guest_set){0};
-    for (uint32_t i = 0; i < run->client_count; i++) {
-        if (run->client_process[i] != SIM_NONE) {
-            guest_set_add(set, run->client_process[i]);
+    for (uint32_t i = 0; i < whole->client_count; i++) {
+        if (whole->client_process[i] != SIM_NONE) {
+            guest_set_add(set, whole->client_process[i]);
         }
     }
 }
 
-bool guest_is_client(const struct guest_run *face, uint32_t process)
+bool guest_is_client(const struct guest_run *run, uint32_t process)
 {
-    const struct run *run = (const struct run *)(const void *)face;
+    const struct run *whole = (const struct run *)(const void *)run;
 
-    return process < run->process_count && run->process_client[process];
+    return process < whole->process_count && whole->process_client[process];
 }
 
 /* ---- roles ---- */

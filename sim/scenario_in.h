@@ -89,6 +89,12 @@ bool scn_parse_action(struct scn_parse *parse, struct scn_action *action);
 /* The tokens from..to as canonical text. */
 struct span scn_words(struct scn_parse *parse, uint32_t from, uint32_t to);
 
+/* ---- lines: scenario_line.c ---- */
+/* What stands behind the first word, by line->kind. */
+bool scn_parse_body(struct scn_parse *parse);
+/* The cluster line, or the lack of one: its arguments with their standards. */
+bool scn_parse_cluster(struct scn_parse *parse);
+
 /* ---- printing: scenario_print.c ---- */
 void scn_print_tokens(const struct scn_line *line, uint32_t from, uint32_t to, struct bytes *out);
 

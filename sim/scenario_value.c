@@ -154,9 +154,18 @@ bool scn_parse_time(struct scn_parse *parse, uint64_t *time_us)
     return true;
 }
 
+/* 0..15, or 16 for what is no digit. */
+static uint32_t hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return (uint32_t)(c - '0');
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10 : 16;
+}
+
 struct span scn_unquote(struct scn_parse *parse, struct span text)
 {
-    static const char hex[] = "0123456789abcdef";
     uint8_t *out = scn_get(parse, text.len + 1);
     size_t len = 0;
 
@@ -172,11 +181,11 @@ struct span scn_unquote(struct scn_parse *parse, struct span text)
         }
         c = text.at[++at];
         if (c == 'x' && at + 2 < text.len) {
-            const char *high = memchr(hex, text.at[at + 1] | 0x20, 16);
-            const char *low = memchr(hex, text.at[at + 2] | 0x20, 16);
+            uint32_t high = hex_digit(text.at[at + 1]);
+            uint32_t low = hex_digit(text.at[at + 2]);
 
-            if (high != NULL && low != NULL) {
-                out[len++] = (uint8_t)((high - hex) * 16 + (low - hex));
+            if (high < 16 && low < 16) {
+                out[len++] = (uint8_t)(high * 16 + low);
                 at += 2;
                 continue;
             }
