@@ -518,3 +518,53 @@ struct wire_request pipe_op(int32_t op, const char *path)
                                  .data = wire_empty(),
                                  .acl = acl_open()};
 }
+
+struct wire_connect pipe_connect_with(int64_t session, int32_t timeout_ms,
+                                      const uint8_t password[16])
+{
+    return (struct wire_connect){.session = session,
+                                 .timeout_ms = timeout_ms,
+                                 .password = span_make(password, 16),
+                                 .has_read_only = true};
+}
+
+int32_t pipe_expect_connected(struct pipe *pipe, uint32_t conn, int64_t session)
+{
+    struct bytes frame;
+    struct wire_connected connected;
+    uint8_t password[16] = {0};
+
+    bytes_init(&frame, &pipe->heap.mem);
+    ck_assert(pipe_next_frame(pipe, conn, &frame));
+    ck_assert_int_eq(wire_connected_decode(bytes_span(&frame), &connected), ERR_OK);
+    ck_assert_int_eq(connected.session, session);
+    if (session != 0) {
+        session_password(session, password);
+    }
+    ck_assert(span_equal(connected.password, span_make(password, 16)));
+    bytes_drop(&frame);
+    return connected.timeout_ms;
+}
+
+struct wire_request pipe_read(int32_t op, const char *path, bool watch)
+{
+    struct wire_request request = pipe_op(op, path);
+
+    request.watch = watch;
+    return request;
+}
+
+struct wire_request pipe_set(const char *path, const char *data)
+{
+    struct wire_request request = pipe_op(OP_SET_DATA, path);
+
+    request.data = span_text(data);
+    return request;
+}
+
+void pipe_call_create(struct pipe *pipe, uint32_t conn, const char *path, int32_t flags)
+{
+    struct wire_request request = pipe_create(path, "", flags);
+
+    ck_assert_int_eq(pipe_call(pipe, conn, &request, NULL), ZK_OK);
+}

@@ -119,7 +119,17 @@ void pipe_expect_event(struct pipe *pipe, uint32_t conn, int32_t type, const cha
 void pipe_expect_nothing(struct pipe *pipe, uint32_t conn);
 int64_t pipe_last_zxid(const struct pipe *pipe); /* of the header that pipe_expect saw last */
 
+/* A ConnectRequest with the byte readOnly. */
+struct wire_connect pipe_connect_with(int64_t session, int32_t timeout_ms,
+                                      const uint8_t password[16]);
+/* The next frame must be the ConnectResponse of `session` (0: refused); its timeout. */
+int32_t pipe_expect_connected(struct pipe *pipe, uint32_t conn, int64_t session);
+/* Create an empty node; must succeed. */
+void pipe_call_create(struct pipe *pipe, uint32_t conn, const char *path, int32_t flags);
+
 struct wire_request pipe_create(const char *path, const char *data, int32_t flags);
 struct wire_request pipe_op(int32_t op, const char *path);
+struct wire_request pipe_read(int32_t op, const char *path, bool watch);
+struct wire_request pipe_set(const char *path, const char *data);
 
 #endif
