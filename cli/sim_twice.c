@@ -8,6 +8,8 @@
 
 /* `sim twice`: the same world with other memory contents, at other addresses, must do the same. */
 
+#define TWICE_SEEDS_MAX 100u /* of a fuzz line, unless the command line asks for more */
+
 enum twice_option {
     TWICE_SEED,
     TWICE_SEEDS,
@@ -88,6 +90,9 @@ static int twice_file(const struct scenario *scenario, uint64_t first, uint64_t 
         cli_error(scenario->file, "out of memory");
         return CLI_DEFECT;
     }
+    if (first == 0 && cli_seeds_of(scenario, &first, &last) && last - first >= TWICE_SEEDS_MAX) {
+        last = first + TWICE_SEEDS_MAX - 1;
+    }
     for (uint64_t seed = first; result == CLI_OK; seed++) {
         result = play_pair(run, seed, &sum);
         if (seed == last) {
@@ -162,7 +167,9 @@ const struct cli_command cli_sim_twice = {
     .usage = "sim twice FILE... [--seeds A..B]",
     .summary = "Plays each file twice, with different memory contents and at different addresses, "
                "and fails at the\n"
-               "first event that differs. Exit code: 0 the same, 2 bad input, 4 not deterministic.",
+               "first event that differs. A file with a fuzz line is played with its seeds, at "
+               "most 100, unless --seeds\n"
+               "names others. Exit code: 0 the same, 2 bad input, 4 not deterministic.",
     .example = "terrarium sim twice scenarios/failover/leader_dies.scn --seeds 1..1000",
     .options = twice_options,
     .option_count = sizeof(twice_options) / sizeof(twice_options[0]),
