@@ -39,7 +39,7 @@ expect 2 'unknown: "rum"; nearest: "run"' sim rum
 expect 2 'unknown: "sedd"; nearest: "seed"' sim run --sedd 3 x.scn
 expect 2 'unknown: "mesages"; nearest: "messages"' sim run --trace mesages x.scn
 expect 2 'sim fuzz: this build does not have it yet' sim fuzz
-expect 2 'server: this build does not have it yet' server
+expect 2 'sim shrink: this build does not have it yet' sim shrink x.scn
 expect 2 'expected at least one FILE' sim run
 expect 2 'No such file' sim run "$work/missing.scn"
 expect 2 '^terrarium: .*fault_unknown.scn:3:7: expected an action' sim run "$source/tests/sim/wrong/fault_unknown.scn"
