@@ -1,5 +1,6 @@
 #include "protocol/quorum.h"
 
+#include "base/bits.h"
 #include "base/ensure.h"
 
 void membership_drop(struct membership *membership)
@@ -296,7 +297,7 @@ bool membership_has_quorum(const struct membership *membership, uint64_t bits)
     if (membership->hierarchical) {
         return membership_has_weight(membership, bits);
     }
-    count = (uint32_t)__builtin_popcountll(bits);
+    count = bits_count(bits);
     return count > membership->voter_count / 2;
 }
 

@@ -1,5 +1,7 @@
 #include "sim/runner_in.h"
 
+#include "base/bits.h"
+
 /* ---- sets ---- */
 
 uint32_t guest_set_next(const struct guest_set *set, uint32_t from)
@@ -20,7 +22,7 @@ uint32_t guest_set_count(const struct guest_set *set)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < GUEST_PROCESS_MAX / 64; i++) {
-        count += (uint32_t)__builtin_popcountll(set->bits[i]);
+        count += bits_count(set->bits[i]);
     }
     return count;
 }
