@@ -136,6 +136,7 @@ static void *region_get(struct mem *mem, size_t size)
         return NULL;
     }
     kind = region_class(size);
+    ENSURE(kind < REGION_CLASSES);
     at = region->free[kind] != NULL ? region_pop(region, kind) : region_fresh(region, kind);
     if (at != NULL) {
         REGION_POISON(at, region_class_size(kind));

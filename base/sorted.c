@@ -263,7 +263,7 @@ static struct sorted_leaf *sorted_reserve(struct sorted *sorted, const struct so
 static enum err sorted_split(struct sorted *sorted, struct sorted_path *path, uint32_t index,
                              uint64_t key, void *value)
 {
-    struct sorted_inner *fresh[SORTED_DEPTH_MAX + 1];
+    struct sorted_inner *fresh[SORTED_DEPTH_MAX + 1] = {NULL};
     struct sorted_leaf *leaf;
     struct sorted_node *child;
     uint32_t used = 0;
@@ -284,6 +284,7 @@ static enum err sorted_split(struct sorted *sorted, struct sorted_path *path, ui
         }
         sorted_inner_split(inner, fresh[used++], path->index[level - 1], &key, &child);
     }
+    ENSURE(fresh[used] != NULL);
     fresh[used]->node.count = 2;
     fresh[used]->key[0] = key;
     fresh[used]->child[0] = sorted->root;

@@ -159,7 +159,7 @@ static void bench_sorted_find_20(uint32_t count)
 
     sorted_fill(&sorted, 20);
     for (uint32_t i = 0; i < count; i++) {
-        sink += sorted_find(&sorted, i * 7919u % 20 * 10) != NULL;
+        sink += sorted_find(&sorted, (uint64_t)(i * 7919u % 20) * 10) != NULL;
     }
     sorted_drop(&sorted);
 }
@@ -170,7 +170,7 @@ static void bench_sorted_find_1000(uint32_t count)
 
     sorted_fill(&sorted, 1000);
     for (uint32_t i = 0; i < count; i++) {
-        sink += sorted_find(&sorted, i * 7919u % 1000 * 10) != NULL;
+        sink += sorted_find(&sorted, (uint64_t)(i * 7919u % 1000) * 10) != NULL;
     }
     sorted_drop(&sorted);
 }

@@ -64,31 +64,31 @@ void session_tracker_drop(struct session_tracker *tracker);
 /* A session that exists (session table of the tree), or is being opened (prep of createSession):
  * it gets its full timeout from now on. Known already: timeout and deadline are renewed, but a
  * closing one stays as it is. Errors: ERR_MEMORY. */
-enum err session_tracker_add(struct session_tracker *tracker, int64_t session, uint32_t timeout_ms,
+enum err session_tracker_add(struct session_tracker *tracker, int64_t id, uint32_t timeout_ms,
                              uint64_t now_us);
 /* Forget it; unknown ids are harmless. */
-void session_tracker_remove(struct session_tracker *tracker, int64_t session);
+void session_tracker_remove(struct session_tracker *tracker, int64_t id);
 
 /* Push the deadline to now + timeout, rounded up to a tick. `timeout_ms` is what the server that
  * heard of the client negotiated with it, and becomes the session's; 0 = as it is. Does not change
  * the owner. SESSION_OK, SESSION_UNKNOWN or SESSION_CLOSING (nothing changed). */
-enum session_verdict session_tracker_touch(struct session_tracker *tracker, int64_t session,
+enum session_verdict session_tracker_touch(struct session_tracker *tracker, int64_t id,
                                            uint32_t timeout_ms, uint64_t now_us);
 /* A client re-attached through `owner` with a newly negotiated timeout (a local reconnect, or
  * REVALIDATE of a learner): renews timeout and deadline, and `owner` executes from now on.
  * Anything but SESSION_OK changes nothing. */
-enum session_verdict session_tracker_revalidate(struct session_tracker *tracker, int64_t session,
+enum session_verdict session_tracker_revalidate(struct session_tracker *tracker, int64_t id,
                                                 uint32_t timeout_ms, uint64_t owner,
                                                 uint64_t now_us);
 /* May a request that came through `owner` be executed? A session without owner gets this one
  * (after a change of leader). Source: SessionTrackerImpl.checkSession. */
-enum session_verdict session_tracker_check(struct session_tracker *tracker, int64_t session,
+enum session_verdict session_tracker_check(struct session_tracker *tracker, int64_t id,
                                            uint64_t owner);
 /* `owner` executes for it (prep of createSession). */
-void session_tracker_set_owner(struct session_tracker *tracker, int64_t session, uint64_t owner);
+void session_tracker_set_owner(struct session_tracker *tracker, int64_t id, uint64_t owner);
 /* No request of it is prepared any more (prep of closeSession). False when unknown. */
-bool session_tracker_set_closing(struct session_tracker *tracker, int64_t session);
-bool session_tracker_is_closing(const struct session_tracker *tracker, int64_t session);
+bool session_tracker_set_closing(struct session_tracker *tracker, int64_t id);
+bool session_tracker_is_closing(const struct session_tracker *tracker, int64_t id);
 
 /* The next session whose time is over, now marked closing; false when there is none. It stays known
  * (and closing) until session_tracker_remove. Sessions of one bucket come in the order in which
@@ -105,7 +105,7 @@ struct session_view {
     bool closing;
 };
 /* False when unknown. */
-bool session_tracker_view(const struct session_tracker *tracker, int64_t session,
+bool session_tracker_view(const struct session_tracker *tracker, int64_t id,
                           struct session_view *view);
 
 /* ---- learner ---- */

@@ -518,7 +518,7 @@ void sim_post_due(struct sim *sim, struct sim_parcel *parcel);
 /* ---- disk.c, directory.c, loss.c ---- */
 void sim_store_init(struct sim *sim, struct sim_process *p);
 void sim_store_effect(struct sim *sim, struct sim_process *p, const struct effect *effect);
-void sim_lane_due(struct sim *sim, struct sim_process *p, uint32_t lane);
+void sim_lane_due(struct sim *sim, struct sim_process *p, uint32_t index);
 void sim_store_crash(struct sim *sim, struct sim_process *p, enum sim_crash_kind kind);
 struct file_view sim_file_view(const struct sim_file *file);
 struct sim_file *sim_file_find(struct sim_store *disk, enum file_dir dir, struct span name);

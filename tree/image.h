@@ -34,7 +34,7 @@ struct image_writer;
  * ERR_REFUSED when IMAGE_WALKS walks are under way (given up ones included, which end after a
  * while: try later). */
 enum err image_writer_make(struct tree *tree, const struct image_options *options,
-                           struct image_writer **writer);
+                           struct image_writer **made);
 /* Give up or, after the end, give back. NULL is allowed. */
 void image_writer_drop(struct image_writer *writer);
 /* Append about `about` bytes (at least one node, so a large node makes it more); *done is set with

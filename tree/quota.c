@@ -12,10 +12,10 @@
 
 /* -- text -- */
 
-static const char *const QUOTA_COUNT = "count";
-static const char *const QUOTA_BYTES = "bytes";
-static const char *const QUOTA_BYTE_HARD = "byteHardLimit";
-static const char *const QUOTA_COUNT_HARD = "countHardLimit";
+static const char *const quota_count_key = "count";
+static const char *const quota_bytes_key = "bytes";
+static const char *const quota_byte_hard_key = "byteHardLimit";
+static const char *const quota_count_hard_key = "countHardLimit";
 
 static bool quota_separator(uint8_t c)
 {
@@ -45,13 +45,13 @@ static enum err quota_parse_part(struct span part, struct quota *quota)
     if (value.len > 0 && text_parse_i64(value, &number) != ERR_OK) {
         return ERR_FORMAT;
     }
-    if (span_is(key, QUOTA_COUNT)) {
+    if (span_is(key, quota_count_key)) {
         quota->count = number;
-    } else if (span_is(key, QUOTA_BYTES)) {
+    } else if (span_is(key, quota_bytes_key)) {
         quota->bytes = number;
-    } else if (span_is(key, QUOTA_BYTE_HARD)) {
+    } else if (span_is(key, quota_byte_hard_key)) {
         quota->byte_hard_limit = number;
-    } else if (span_is(key, QUOTA_COUNT_HARD)) {
+    } else if (span_is(key, quota_count_hard_key)) {
         quota->count_hard_limit = number;
     }
     return ERR_OK;

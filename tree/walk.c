@@ -391,6 +391,7 @@ static void walk_nodes(struct walk *walk, struct walk_budget *budget)
 /* Go on through the phases as far as the budget allows. */
 static void walk_go(struct walk *walk, struct walk_budget *budget)
 {
+    ENSURE(walk->mute || budget->out != NULL);
     if (walk->phase == WALK_SESSIONS) {
         walk_sessions(walk, budget);
     }

@@ -51,7 +51,7 @@ struct walk {
 };
 
 /* Errors: ERR_MEMORY; ERR_REFUSED when all slots are taken. */
-enum err walk_make(struct tree *tree, struct walk **walk);
+enum err walk_make(struct tree *tree, struct walk **made);
 /* Append until out->len >= until, or many steps have been made, or the end: phase == WALK_END.
  * Errors: ERR_MEMORY; ERR_REFUSED when the tree is gone. */
 enum err walk_step(struct walk *walk, struct bytes *out, size_t until);

@@ -7,7 +7,7 @@
 #include "protocol/server.h"
 #include "sim/sim.h"
 
-#define ENSEMBLE_MAX 7u
+#define ENSEMBLE_MAX  7u
 #define ENSEMBLE_TAGS 4096u
 
 struct ensemble_world {
@@ -21,8 +21,10 @@ struct ensemble_world {
     bool print; /* notes to stdout, to look at a failure */
 };
 
-/* Servers s1.. and a client c1 that knows them all, in a world with this seed (0 = none); all started. */
-void ensemble_open(struct ensemble_world *world, uint32_t servers, uint64_t seed, const char *extra_config);
+/* Servers s1.. and a client c1 that knows them all, in a world with this seed (0 = none); all
+ * started. */
+void ensemble_open(struct ensemble_world *world, uint32_t servers, uint64_t seed,
+                   const char *extra_config);
 void ensemble_close(struct ensemble_world *world);
 /* Run for `ms` of world time. */
 void ensemble_run(struct ensemble_world *world, uint64_t ms);

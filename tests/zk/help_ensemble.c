@@ -34,9 +34,10 @@ static enum sim_verdict ensemble_tap(void *context, struct sim *sim, const struc
         world->code[effect->b] = answer.code;
         world->zxid[effect->b] = answer.zxid;
     } else if (event->at == SIM_AT_NOTE && world->print) {
-        printf("%10.3f %s %s a=%" PRIx64 " b=%" PRIx64 " c=%" PRIx64 " %.*s\n", (double)event->now_us / 1e6,
-               sim_name(sim, event->process), note_word(effect->id), effect->a, effect->b, effect->c,
-               (int)effect->bytes.len, (const char *)effect->bytes.at);
+        printf("%10.3f %s %s a=%" PRIx64 " b=%" PRIx64 " c=%" PRIx64 " %.*s\n",
+               (double)event->now_us / 1e6, sim_name(sim, event->process), note_word(effect->id),
+               effect->a, effect->b, effect->c, (int)effect->bytes.len,
+               (const char *)effect->bytes.at);
     } else if (event->at == SIM_AT_HALT && world->print) {
         printf("%s halts: %.*s\n", sim_name(sim, event->process), (int)effect->bytes.len,
                (const char *)effect->bytes.at);
@@ -44,13 +45,15 @@ static enum sim_verdict ensemble_tap(void *context, struct sim *sim, const struc
     return SIM_GO;
 }
 
-void ensemble_open(struct ensemble_world *world, uint32_t servers, uint64_t seed, const char *extra_config)
+void ensemble_open(struct ensemble_world *world, uint32_t servers, uint64_t seed,
+                   const char *extra_config)
 {
     struct sim_options options = {.seed = seed, .fill = 0xa5};
     char config[4096];
     char name[16];
-    int length = snprintf(config, sizeof config, "tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=/data\n%s\n",
-                          extra_config);
+    int length =
+        snprintf(config, sizeof config,
+                 "tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=/data\n%s\n", extra_config);
 
     memset(world, 0, sizeof *world);
     world->print = getenv("ENSEMBLE_PRINT") != NULL;
@@ -59,7 +62,8 @@ void ensemble_open(struct ensemble_world *world, uint32_t servers, uint64_t seed
     world->next_tag = 1;
     ck_assert_ptr_nonnull(world->sim);
     for (uint32_t i = 1; i <= servers; i++) {
-        length += snprintf(config + length, sizeof config - (size_t)length, "server.%u=s%u:2888:3888;2181\n", i, i);
+        length += snprintf(config + length, sizeof config - (size_t)length,
+                           "server.%u=s%u:2888:3888;2181\n", i, i);
     }
     for (uint32_t i = 1; i <= servers; i++) {
         snprintf(config + length, sizeof config - (size_t)length, "myid=%u\n", i);
@@ -71,7 +75,8 @@ void ensemble_open(struct ensemble_world *world, uint32_t servers, uint64_t seed
         length += snprintf(config + length, sizeof config - (size_t)length, ",s%u:2181", i);
     }
     world->client = sim_add(world->sim, "c1", &client_ops, span_text(config));
-    sim_add_tap(world->sim, 1u << SIM_AT_NOTE | 1u << SIM_AT_ANSWER | 1u << SIM_AT_HALT, ensemble_tap, world);
+    sim_add_tap(world->sim, 1u << SIM_AT_NOTE | 1u << SIM_AT_ANSWER | 1u << SIM_AT_HALT,
+                ensemble_tap, world);
     for (uint32_t i = 0; i <= servers; i++) {
         sim_start(world->sim, i);
     }
@@ -82,8 +87,8 @@ void ensemble_close(struct ensemble_world *world)
     struct sim_finding finding;
 
     if (sim_get_finding(world->sim, &finding)) {
-        ck_abort_msg("%s at %" PRIu64 " us in process %u: %s", finding.check, finding.at_us, finding.process,
-                     finding.why);
+        ck_abort_msg("%s at %" PRIu64 " us in process %u: %s", finding.check, finding.at_us,
+                     finding.process, finding.why);
     }
     sim_close(world->sim);
 }

@@ -1,6 +1,6 @@
-/* Seeds of a five-server ensemble under crashes, pauses and cuts: everybody applies the same transaction at
- * each zxid, what was acknowledged is in every tree once all is healed, and healing converges.
- * TERRARIUM_SEEDS=A..B runs others than the few that the test run takes. */
+/* Seeds of a five-server ensemble under crashes, pauses and cuts: everybody applies the same
+ * transaction at each zxid, what was acknowledged is in every tree once all is healed, and healing
+ * converges. TERRARIUM_SEEDS=A..B runs others than the few that the test run takes. */
 #include "zk/ensemble.h"
 
 #include "protocol/notes.h"
@@ -11,7 +11,7 @@
 
 static struct ensemble_world world;
 
-#define STORM_ZXIDS 65536u
+#define STORM_ZXIDS  65536u
 #define STORM_WRITES 3000u
 static struct {
     int64_t zxid;
@@ -39,12 +39,13 @@ static enum sim_verdict storm_tap(void *context, struct sim *sim, const struct s
         applied[slot].hash = effect->b;
         applied[slot].digest = effect->c;
     } else if (applied[slot].hash != effect->b || applied[slot].digest != effect->c) {
-        /* only a tail that nobody acknowledged may differ; it is applied outside of serving roles */
+        /* only a tail that nobody acknowledged may differ; it is applied outside of serving roles
+         */
         struct server_view view;
         ensemble_view(&world, event->process, &view);
         if (view.serving) {
-            snprintf(storm_text, sizeof storm_text, "s%u applies another txn at zxid %llx", event->process + 1,
-                     (unsigned long long)effect->a);
+            snprintf(storm_text, sizeof storm_text, "s%u applies another txn at zxid %llx",
+                     event->process + 1, (unsigned long long)effect->a);
             storm_error = storm_text;
         } else {
             applied[slot].hash = effect->b;
@@ -113,8 +114,8 @@ static void storm_heal(void)
     }
 }
 
-/* Knobs of one seed: small limits bring DIFF from files, SNAP and TRUNC; links that chop and reset; disks that
- * keep, lose or tear what was not synced. Every third seed has none of it. */
+/* Knobs of one seed: small limits bring DIFF from files, SNAP and TRUNC; links that chop and reset;
+ * disks that keep, lose or tear what was not synced. Every third seed has none of it. */
 static void storm_knobs(uint64_t seed)
 {
     uint64_t draw = sim_draw(world.sim, 901, seed, 0);
@@ -146,8 +147,8 @@ static void storm_run(uint64_t seed)
     uint64_t small = seed % 4;
 
     snprintf(config, sizeof config, "snapCount=%u\ncommitLogCount=%u\nsnapshotSizeFactor=%s\n",
-             small == 0 ? 100000u : 4u + (unsigned)(seed % 40), small == 1 ? 500u : 1u + (unsigned)(seed % 23),
-             seed % 5 == 0 ? "-1" : "0.33");
+             small == 0 ? 100000u : 4u + (unsigned)(seed % 40),
+             small == 1 ? 500u : 1u + (unsigned)(seed % 23), seed % 5 == 0 ? "-1" : "0.33");
     char path[32];
     static uint64_t tags[STORM_WRITES];
     uint32_t count = 0;
@@ -180,17 +181,19 @@ static void storm_run(uint64_t seed)
     if (sim_get_finding(world.sim, &finding)) {
         ck_abort_msg("seed %llu: %s", (unsigned long long)seed, finding.why);
     }
-    ck_assert_msg(ensemble_converged(&world), "seed %llu does not converge", (unsigned long long)seed);
+    ck_assert_msg(ensemble_converged(&world), "seed %llu does not converge",
+                  (unsigned long long)seed);
     for (uint32_t i = 0; i < world.servers; i++) {
-        ck_assert_msg(sim_is_up(world.sim, i), "seed %llu: s%u halted", (unsigned long long)seed, i + 1);
+        ck_assert_msg(sim_is_up(world.sim, i), "seed %llu: s%u halted", (unsigned long long)seed,
+                      i + 1);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct server_view view;
         ensemble_view(&world, 0, &view);
         snprintf(path, sizeof path, "/n%u", i);
         if (world.answered[tags[i]] && world.code[tags[i]] == 0) {
-            ck_assert_msg(tree_find(view.tree, span_text(path)) != NULL, "seed %llu: acknowledged %s is lost",
-                          (unsigned long long)seed, path);
+            ck_assert_msg(tree_find(view.tree, span_text(path)) != NULL,
+                          "seed %llu: acknowledged %s is lost", (unsigned long long)seed, path);
         }
     }
     if (getenv("STORM_PRINT") != NULL) {
@@ -200,9 +203,9 @@ static void storm_run(uint64_t seed)
             ok += world.answered[tags[i]] && world.code[tags[i]] == 0;
         }
         sim_get_counts(world.sim, &counts);
-        printf("seed %llu: %u of %u acknowledged, %llu events, %llu crashes, %.1f s\n", (unsigned long long)seed, ok,
-               count, (unsigned long long)counts.events, (unsigned long long)counts.crashes,
-               (double)sim_now(world.sim) / 1e6);
+        printf("seed %llu: %u of %u acknowledged, %llu events, %llu crashes, %.1f s\n",
+               (unsigned long long)seed, ok, count, (unsigned long long)counts.events,
+               (unsigned long long)counts.crashes, (double)sim_now(world.sim) / 1e6);
     }
     ensemble_close(&world);
 }
