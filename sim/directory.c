@@ -239,6 +239,23 @@ enum err sim_file_remove(struct sim *sim, uint32_t process, enum file_dir dir, s
     return ERR_OK;
 }
 
+enum err sim_file_rot(struct sim *sim, uint32_t process, enum file_dir dir, struct span name,
+                      uint64_t offset)
+{
+    struct sim_file *file;
+
+    ENSURE(process < sim->process_count);
+    file = sim_file_find(&sim->processes[process]->disk, dir, name);
+    if (file == NULL) {
+        return ERR_MISSING;
+    }
+    if (offset >= file->size) {
+        return ERR_RANGE;
+    }
+    file->at[offset] ^= 1;
+    return ERR_OK;
+}
+
 void sim_disk_wipe(struct sim *sim, uint32_t process)
 {
     struct sim_store *disk;

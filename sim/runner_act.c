@@ -256,6 +256,26 @@ static void act_end(struct sim *sim, void *context, uint64_t argument)
 
 /* ---- faults of processes ---- */
 
+/* The last file that fits, by directory and name: of numbered ones the newest. */
+static void rot(struct run *run, const struct scn_line *line, const struct scn_action *action,
+                uint32_t process)
+{
+    const struct scn_arg *byte = &action->args[SCN_ROT_BYTE];
+    struct file_view found = {0};
+    struct file_view file;
+
+    for (uint32_t i = 0; sim_file_at(run->sim, process, i, &file); i++) {
+        if (run_file_fits(action->args[SCN_ROT_FILE].text, file.name)) {
+            found = file;
+        }
+    }
+    if (found.name.len == 0 ||
+        sim_file_rot(run->sim, process, found.dir, found.name,
+                     byte->given ? (uint64_t)byte->number : found.size / 2) != ERR_OK) {
+        run_noop(run, line, found.name.len == 0 ? "it has no such file" : "the file is shorter");
+    }
+}
+
 static void process_act(struct run *run, const struct scn_line *line,
                         const struct scn_action *action, uint32_t process)
 {
@@ -297,6 +317,9 @@ static void process_act(struct run *run, const struct scn_line *line,
         } else {
             sim_disk_wipe(run->sim, process);
         }
+        return;
+    case SCN_ROT:
+        rot(run, line, action, process);
         return;
     default:
         disk_set(run, process, action->fault->fault, action->args, true);

@@ -153,6 +153,8 @@ void run_actions(struct run *run, uint32_t line_index, const struct run_where *w
 void run_fail(struct run *run, struct run_verdict *verdict, struct span why);
 
 /* ---- taps: runner_trap.c ---- */
+/* Is `name` what a file of the language names? `log.*` fits whatever begins so. */
+bool run_file_fits(struct span pattern, struct span name);
 void run_taps_add(struct run *run);
 void run_trap_arm(struct run *run, uint32_t line_index, uint32_t chain);
 /* Carry out what waits for the end of an effect; `scheduled`: no process is inside a step. */

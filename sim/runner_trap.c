@@ -100,7 +100,7 @@ static bool tests_hold(struct run *run, const struct scn_pattern *pattern,
     return true;
 }
 
-static bool file_fits(struct span pattern, struct span name)
+bool run_file_fits(struct span pattern, struct span name)
 {
     if (pattern.len > 0 && pattern.at[pattern.len - 1] == '*') {
         return name.len >= pattern.len - 1 && memcmp(name.at, pattern.at, pattern.len - 1) == 0;
@@ -122,7 +122,7 @@ static bool fits(struct run *run, const struct scn_pattern *pattern, const struc
         return false;
     }
     if (pattern->file.len > 0 &&
-        (event->effect == NULL || !file_fits(pattern->file, event->effect->name))) {
+        (event->effect == NULL || !run_file_fits(pattern->file, event->effect->name))) {
         return false;
     }
     return run_in(run, &pattern->who, &where, event->process) &&

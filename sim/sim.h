@@ -135,6 +135,9 @@ void sim_get_disk(const struct sim *sim, uint32_t process, struct sim_disk *disk
 enum err sim_file_put(struct sim *sim, uint32_t process, enum file_dir dir, struct span name,
                       struct span bytes);
 enum err sim_file_remove(struct sim *sim, uint32_t process, enum file_dir dir, struct span name);
+/* Bit rot: the lowest bit of one byte flips, silently. ERR_MISSING; ERR_RANGE past the end. */
+enum err sim_file_rot(struct sim *sim, uint32_t process, enum file_dir dir, struct span name,
+                      uint64_t offset);
 /* The i-th file by (dir, name); false past the end. `bytes` is what the process would read now. */
 bool sim_file_at(const struct sim *sim, uint32_t process, uint32_t index, struct file_view *view);
 void sim_disk_wipe(struct sim *sim, uint32_t process);

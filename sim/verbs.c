@@ -39,6 +39,14 @@ static const struct guest_param verb_crash[] = {
                         .help = "the process, or its machine"},
 };
 
+static const struct guest_param verb_rot[] = {
+    [SCN_ROT_FILE] = {.name = "FILE", .kind = GUEST_WORD, .help = "a name; log.* is the newest log"},
+    [SCN_ROT_BYTE] = {.name = "byte",
+                      .kind = GUEST_NUMBER,
+                      .flags = GUEST_KEYED,
+                      .help = "counted from 0; the middle one without it"},
+};
+
 #define PARAMS(array) .params = (array), .param_count = COUNT(array)
 
 const struct scn_verb scn_verbs[] = {
@@ -87,6 +95,8 @@ const struct scn_verb scn_verbs[] = {
     {"repair", SCN_REPAIR, SCN_SCOPE_ROLES, false, NULL, 0, "undo the faults of the disk of {1}"},
     {"wipe", SCN_WIPE, SCN_SCOPE_ROLES, false, NULL, 0,
      "remove all that is on the disk of {1}, which is down"},
+    {"rot", SCN_ROT, SCN_SCOPE_ROLES, false, PARAMS(verb_rot),
+     "flip a bit of the file {FILE} on the disk of {1}[, in byte {byte}]"},
     {"end", SCN_END, SCN_SCOPE_NONE, false, NULL, 0, "end the run here"},
 };
 const uint32_t scn_verb_count = COUNT(scn_verbs);

@@ -37,6 +37,7 @@ enum scn_fault {
     SCN_SLOW,
     SCN_REPAIR,
     SCN_WIPE,
+    SCN_ROT,
     SCN_END,
 };
 
@@ -149,6 +150,11 @@ struct scn_head {
 };
 extern const struct scn_head scn_heads[];
 extern const uint32_t scn_head_count;
+
+enum scn_rot_param {
+    SCN_ROT_FILE,
+    SCN_ROT_BYTE
+};
 
 /* Event words of patterns: "sends", "crashes". */
 struct scn_event_word {

@@ -627,6 +627,21 @@ START_TEST(test_boot_shows_files_by_directory_and_name)
 }
 END_TEST
 
+START_TEST(test_rot_flips_one_bit_of_a_durable_file)
+{
+    struct sim *sim = clerk_world(0);
+    uint32_t p = 0;
+    struct file_view view;
+
+    sim_file_put(sim, p, DIR_DATA, span_text("a"), span_text("222"));
+    EXPECT(sim_file_rot(sim, p, DIR_DATA, span_text("a"), 1) == ERR_OK);
+    EXPECT(sim_file_at(sim, p, 0, &view) && span_is(view.bytes, "232"));
+    EXPECT(sim_file_rot(sim, p, DIR_DATA, span_text("a"), 3) == ERR_RANGE);
+    EXPECT(sim_file_rot(sim, p, DIR_LOG, span_text("a"), 0) == ERR_MISSING);
+    sim_close(sim);
+}
+END_TEST
+
 START_TEST(test_completions_do_not_reach_the_next_incarnation)
 {
     struct sim *sim = clerk_world(0);
@@ -671,6 +686,7 @@ Suite *suite_disk(void)
     tcase_add_test(tcase, test_an_append_elsewhere_than_at_the_end_is_the_process_s_fault);
     tcase_add_test(tcase, test_a_read_sees_what_stands_before_it_in_the_list);
     tcase_add_test(tcase, test_boot_shows_files_by_directory_and_name);
+    tcase_add_test(tcase, test_rot_flips_one_bit_of_a_durable_file);
     tcase_add_test(tcase, test_completions_do_not_reach_the_next_incarnation);
     return suite;
 }

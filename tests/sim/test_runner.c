@@ -123,6 +123,7 @@ START_TEST(test_anchors){CHECK_ROWS(anchor_rows)} END_TEST
          "acknowledged"},
         {HEAD "at 1s lie-fsync p1 for 1s\n", RUN_GOOD, "lie-fsync"},
         {HEAD "at 1s crash p1\nat +0 wipe p1\nat +0 start p1\n", RUN_GOOD, "p1 wipe"},
+        {HEAD "at 1s rot p1 store*\n", RUN_GOOD, "does nothing: it has no such file"},
         {HEAD "at 1s wipe p1\n", RUN_GOOD, "does nothing: only the disk of a process that is down"},
         {HEAD "run 9s\nat 1s end\nat 2s crash p1\n", RUN_GOOD, "1.000000  end of the run"},
         {HEAD "at 1s crash p1\nat 1s crash p1\n", RUN_GOOD, "does nothing: it is down"},
