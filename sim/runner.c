@@ -479,7 +479,7 @@ static bool must_have(const struct run *run, const struct run_report *report)
     return report->result == RUN_NO_PROGRESS && span_is(target, "progress");
 }
 
-static void judge(const struct run *run, struct run_report *report)
+static void judge(struct run *run, struct run_report *report)
 {
     report->stuck_line = stuck_line(run);
     report->found = sim_get_finding(run->sim, &report->finding);
@@ -487,8 +487,12 @@ static void judge(const struct run *run, struct run_report *report)
         report->result = RUN_DEFECT;
     } else if (report->found || any_failed(run)) {
         report->result = RUN_VIOLATED;
-    } else if (report->stuck_line != 0) {
+    } else if (report->stuck_line != 0 || run->circle) {
         report->result = RUN_NO_PROGRESS;
+    }
+    if (run->circle) {
+        (void)defect(run, "lines fire each other without end", "");
+        memcpy(report->defect, run->defect, sizeof(report->defect));
     }
     if (run->scenario->must == NULL || run->scenario->must->lost) {
         return;

@@ -496,10 +496,26 @@ static void verb_act(struct run *run, const struct scn_line *line, const struct 
     }
 }
 
+/* `whenever X crashes: start X` and `whenever X starts: crash X` would never let time go on. */
+static bool in_circle(struct run *run)
+{
+    uint64_t now = sim_now(run->sim);
+
+    run->instant_count = now == run->instant_us ? run->instant_count + 1 : 0;
+    run->instant_us = now;
+    if (run->instant_count < RUN_INSTANT_MAX) {
+        return false;
+    }
+    run->circle = true;
+    run->over = true;
+    sim_stop(run->sim);
+    return true;
+}
+
 void run_act(struct run *run, const struct scn_line *line, const struct scn_action *action,
              const struct run_where *where)
 {
-    if (line->lost || run->over) {
+    if (line->lost || run->over || in_circle(run)) {
         return;
     }
     if (action->fault != NULL) {

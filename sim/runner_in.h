@@ -47,7 +47,8 @@ struct run_later {
     const struct scn_line *line; /* the action */
     struct run_where where;
 };
-#define RUN_LATER_MAX 64u
+#define RUN_LATER_MAX   64u
+#define RUN_INSTANT_MAX 100000u /* actions at one time: more is a circle */
 
 struct run {
     struct guest_run face; /* first: what the guest sees */
@@ -83,7 +84,10 @@ struct run {
     struct run_later later[RUN_LATER_MAX];
     uint32_t later_count;
     bool later_scheduled, poll_scheduled;
-    bool over; /* nothing more fires */
+    uint64_t instant_us;    /* time of the last action */
+    uint32_t instant_count; /* actions at that time */
+    bool circle;            /* lines fire each other without end */
+    bool over;              /* nothing more fires */
     bool failed;
 
     struct guest_op **ops; /* tag - 1 */

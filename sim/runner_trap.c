@@ -232,7 +232,7 @@ static enum sim_verdict fire_action(struct run *run, const struct scn_pattern *p
             }
         }
     }
-    if (pattern->before) {
+    if (pattern->before && takes_verdict(event->at)) {
         run_act(run, line, action, where);
     } else {
         later_push(run, line, where);

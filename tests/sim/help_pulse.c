@@ -116,6 +116,10 @@ static void server_step(void *self, const struct input *in, struct fx *fx)
         fx_note(fx, PULSE_NOTE_STORED, in->done.tag >> 8, 0, 0, (struct span){0});
         pulse_post(fx, (uint32_t)(in->done.tag & 0xff), PULSE_STORED, in->done.tag >> 8);
     }
+    if (in->kind == IN_DONE && in->done.err != ERR_OK) {
+        fx_halt(fx, 1, span_text("the disk failed"));
+        return;
+    }
     if (now_us >= server->next_beat_us) {
         server->next_beat_us = now_us + BEAT_US;
         for (uint32_t i = 0; i < server->count; i++) {

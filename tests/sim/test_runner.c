@@ -118,6 +118,9 @@ START_TEST(test_anchors){CHECK_ROWS(anchor_rows)} END_TEST
         {HEAD "run 3s\nat 1s slow p1 200ms\nat 1100ms c1 put \"x\"\n", RUN_GOOD,
          "acknowledged after 201ms"},
         {HEAD "run 3s\nat 1s eio p1\nat 1100ms c1 put \"x\"\n", RUN_GOOD, "fate unknown"},
+        {HEAD "on any as D halts\nat +0 start D\nwithin 1s expect D is up\nat 1s full p1\nat "
+              "1100ms c1 put \"x\"\n",
+         RUN_GOOD, "p1 halts: the disk failed"},
         {HEAD "run 3s\nat 1s full p1 for 50ms\nat 1100ms c1 put \"x\"\n", RUN_GOOD, "acknowledged"},
         {HEAD "run 3s\nat 1s eio p1\nat +0 repair p1\nat 1100ms c1 put \"x\"\n", RUN_GOOD,
          "acknowledged"},
@@ -180,6 +183,24 @@ START_TEST(test_expectations){CHECK_ROWS(expectation_rows)} END_TEST
     ck_assert_ptr_nonnull(strstr(play->told, "p2 crash"));
     play_end(play);
     free(play);
+}
+END_TEST
+
+START_TEST(test_lines_that_fire_each_other_end)
+{
+    struct scenario *scenario =
+        play_parse(HEAD "run 2s\nwhenever p1 crashes\n start p1\nwhenever p1 starts\n crash p1\n"
+                        "at 1s crash p1\n");
+    struct run *run = run_make(scenario);
+    const struct run_options options = {.seed = 0};
+    struct run_report report;
+
+    run_play(run, &options, &report);
+
+    ck_assert_int_eq(report.result, RUN_NO_PROGRESS);
+    ck_assert_str_eq(report.defect, "lines fire each other without end");
+    run_drop(run);
+    scenario_drop(scenario);
 }
 END_TEST
 
@@ -285,6 +306,7 @@ Suite *suite_runner(void)
     tcase_add_test(tcase, test_faults);
     tcase_add_test(tcase, test_expectations);
     tcase_add_test(tcase, test_lost_lines_are_reported);
+    tcase_add_test(tcase, test_lines_that_fire_each_other_end);
     tcase_add_test(tcase, test_a_verdict_names_its_line_and_time);
     tcase_add_test(tcase, test_seeds_draw_faults);
     tcase_add_test(tcase, test_a_run_can_be_played_again);
