@@ -138,7 +138,8 @@ bool clients_is_serving(const struct clients *clients)
     return clients->serving;
 }
 
-/* Out of every table; the struct stays until it is reaped. */
+/* Out of every table; the struct and its queue stay until it is reaped: requests upward lend from
+ * it. */
 static void conn_bury(struct clients *clients, struct clients_conn *client)
 {
     (void)map_take(&clients->by_conn, client->conn);
@@ -148,7 +149,7 @@ static void conn_bury(struct clients *clients, struct clients_conn *client)
     if (clients->watches != NULL) {
         watch_remove_conn(clients->watches, client->conn);
     }
-    conn_queue_clear(clients, client);
+    clients->counts.outstanding -= ring_count(&client->queue);
     list_take(&client->stall_link);
     list_take(&client->link);
     list_push(&clients->dead, &client->link);

@@ -29,16 +29,24 @@ enum conn_stall {
     STALL_LOAD = 8    /* too many requests in the whole server */
 };
 
+/* A queue looks like this, front first; a write is handed upward as soon as that is certain not to
+ * change what a request before it sees:
+ *
+ *     [WRITE sent] [READ] [WRITE sent] [READ] [SYNC] [WRITE waits] [READ] ...
+ *
+ * A read behind a sent write is evaluated in the very step that applies that write, so writes
+ * behind it may be on their way too. Behind a sync that is not done they may not: their
+ * transactions could be applied before it is, and the reads between would see them. */
 enum conn_item_kind {
     ITEM_READ,  /* bytes: the record; evaluated when it comes to the front */
-    ITEM_WRITE, /* handed upward; done: bytes is the reply, or empty when it goes straight out */
-    ITEM_SYNC,  /* bytes: the record; handed upward; done: may be answered */
+    ITEM_WRITE, /* ready: handed upward; bytes: the record, of one that had to wait */
+    ITEM_SYNC,  /* ready: may be answered; bytes: the record */
     ITEM_REPLY, /* bytes: a whole frame that waits for its turn (auth, refusals) */
 };
 struct conn_item {
     enum conn_item_kind kind;
     struct wire_request_header header;
-    bool done; /* WRITE, SYNC: may be answered */
+    bool ready;
     bool last; /* the connection is closed behind its reply */
     uint8_t *bytes;
     uint32_t len;
@@ -61,13 +69,14 @@ struct clients_conn {
     uint64_t touched;     /* session_touches_put */
     uint64_t unconfirmed; /* bytes sent since the last IN_DRAINED */
     struct ring queue;    /* struct conn_item */
-    uint64_t
-        next_write; /* place in the queue (ring sequence) where the first write not done may be */
-    uint64_t wait_bytes; /* of the queue's copies */
-    struct bytes held;   /* output while paused */
-    struct bytes auth;   /* items of a vector<Id> */
-    struct acl_id *ids;  /* the same, taken apart */
-    struct acl_who who;  /* all of them */
+    uint32_t sent_writes; /* in the queue */
+    uint32_t held_writes; /* in the queue, not handed upward yet */
+    uint32_t open_syncs;  /* in the queue and not done */
+    uint64_t wait_bytes;  /* of the queue's copies */
+    struct bytes held;    /* output while paused */
+    struct bytes auth;    /* items of a vector<Id> */
+    struct acl_id *ids;   /* the same, taken apart */
+    struct acl_who who;   /* all of them */
 };
 
 /* A request that waits to be taken by clients_next_request. */
@@ -147,8 +156,9 @@ void conn_read(struct clients *clients, struct clients_conn *client,
 /* A finished frame takes its turn; `last`: the connection is closed behind it. */
 void conn_reply(struct clients *clients, struct clients_conn *client, struct span frame, bool last,
                 struct fx *fx);
-/* The write at the front of those in flight, or NULL. */
-struct conn_item *conn_front_write(struct clients_conn *client);
+/* A write: handed upward now, or when its turn comes. `last`: it closes the session. */
+void conn_write(struct clients *clients, struct clients_conn *client,
+                const struct wire_request_header *header, struct span record, struct fx *fx);
 void conn_queue_clear(struct clients *clients, struct clients_conn *client);
 /* The reply to a local write whose transaction was applied. */
 void clients_answer_applied(struct clients *clients, const struct clients_applied *applied,

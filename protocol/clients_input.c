@@ -181,27 +181,6 @@ static enum conn_class conn_classify(int32_t op)
     }
 }
 
-static void conn_write(struct clients *clients, struct clients_conn *client,
-                       const struct wire_request_header *header, struct span record, struct fx *fx)
-{
-    struct conn_item item = {
-        .kind = ITEM_WRITE, .header = *header, .last = header->type == OP_CLOSE_SESSION};
-    struct request request = {.kind = REQUEST_WRITE,
-                              .op = header->type,
-                              .cxid = header->xid,
-                              .session = client->session,
-                              .owner = SESSION_OWNER_LOCAL,
-                              .body = record};
-
-    if (conn_queue(clients, client, &item, wire_empty(), fx) == NULL) {
-        return;
-    }
-    if (item.last) {
-        client->phase = CONN_LEAVING;
-    }
-    conn_ask(clients, client, &request, fx);
-}
-
 static void conn_sync(struct clients *clients, struct clients_conn *client,
                       const struct wire_request_header *header, struct span record, struct fx *fx)
 {
@@ -223,6 +202,7 @@ static void conn_sync(struct clients *clients, struct clients_conn *client,
         conn_refuse(clients, client, fx);
         return;
     }
+    client->open_syncs++;
     *sync = (struct conn_sync){.conn = client->conn, .serial = client->serial};
     clients->token++;
     conn_ask(clients, client, &request, fx);

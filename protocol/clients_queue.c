@@ -36,7 +36,6 @@ void conn_queue_clear(struct clients *clients, struct clients_conn *client)
     while ((item = conn_item_at(client, 0)) != NULL) {
         conn_item_drop(clients, client, item);
         ring_pop(&client->queue);
-        clients->counts.outstanding--;
     }
 }
 
@@ -137,15 +136,12 @@ static bool conn_answer(struct clients *clients, struct clients_conn *client,
         conn_read_now(clients, client, &item->header, bytes, fx);
         return true;
     case ITEM_SYNC:
-        if (item->done) {
+        if (item->ready) {
             conn_answer_sync(clients, client, item, fx);
         }
-        return item->done;
+        return item->ready;
     case ITEM_WRITE:
-        if (item->done) {
-            conn_send(clients, client, bytes, fx);
-        }
-        return item->done;
+        return false; /* its transaction answers it */
     case ITEM_REPLY:
         conn_send(clients, client, bytes, fx);
         return true;
@@ -153,11 +149,60 @@ static bool conn_answer(struct clients *clients, struct clients_conn *client,
     UNREACHABLE();
 }
 
+static void conn_pop(struct clients *clients, struct clients_conn *client)
+{
+    conn_item_drop(clients, client, conn_item_at(client, 0));
+    ring_pop(&client->queue);
+    clients->counts.outstanding--;
+}
+
+static void conn_ask_write(struct clients *clients, struct clients_conn *client,
+                           const struct wire_request_header *header, struct span record,
+                           struct fx *fx)
+{
+    struct request request = {.kind = REQUEST_WRITE,
+                              .op = header->type,
+                              .cxid = header->xid,
+                              .session = client->session,
+                              .owner = SESSION_OWNER_LOCAL,
+                              .body = record};
+
+    client->sent_writes++;
+    conn_ask(clients, client, &request, fx);
+}
+
+/* Hand writes upward that had to wait, as far as only sent writes and what waits for them are
+ * ahead. */
+static void conn_release(struct clients *clients, struct clients_conn *client, struct fx *fx)
+{
+    struct conn_item *item = conn_item_at(client, 0);
+
+    if (client->held_writes == 0 || item == NULL || item->kind != ITEM_WRITE) {
+        return;
+    }
+    for (uint64_t i = 0; (item = conn_item_at(client, i)) != NULL; i++) {
+        if (item->kind == ITEM_SYNC && !item->ready) {
+            return;
+        }
+        if (item->kind == ITEM_WRITE && !item->ready) {
+            item->ready = true;
+            client->held_writes--;
+            conn_ask_write(clients, client, &item->header, span_make(item->bytes, item->len), fx);
+            if (client->phase == CONN_DEAD) {
+                return;
+            }
+        }
+    }
+}
+
+/* A paused connection still answers (its output is held) what stands between writes that are on
+ * their way: later it would see too much. */
 void conn_flush(struct clients *clients, struct clients_conn *client, struct fx *fx)
 {
     struct conn_item *item;
 
-    while (client->phase != CONN_DEAD && !client->paused && !fx->failed &&
+    while (client->phase != CONN_DEAD && !fx->failed &&
+           (!client->paused || client->sent_writes > 0) &&
            (item = conn_item_at(client, 0)) != NULL) {
         bool last = item->last;
 
@@ -167,37 +212,42 @@ void conn_flush(struct clients *clients, struct clients_conn *client, struct fx 
         if (client->phase == CONN_DEAD) {
             return;
         }
-        conn_item_drop(clients, client, item);
-        ring_pop(&client->queue);
-        clients->counts.outstanding--;
+        conn_pop(clients, client);
         if (last) {
             conn_close(clients, client, true, fx);
             return;
         }
     }
-    if ((client->stall & STALL_QUEUE) != 0 &&
+    conn_release(clients, client, fx);
+    if ((client->stall & STALL_QUEUE) != 0 && client->phase != CONN_DEAD &&
         ring_count(&client->queue) <= clients->options.queue_max / 2u &&
         client->wait_bytes <= clients->options.wait_bytes_max / 2u) {
         conn_resume(client, STALL_QUEUE, fx);
     }
 }
 
-struct conn_item *conn_front_write(struct clients_conn *client)
+void conn_write(struct clients *clients, struct clients_conn *client,
+                const struct wire_request_header *header, struct span record, struct fx *fx)
 {
-    uint64_t head = client->queue.head;
+    const struct conn_item *front = conn_item_at(client, 0);
+    bool now = client->open_syncs == 0 && client->held_writes == 0 &&
+               (front == NULL || front->kind == ITEM_WRITE);
+    struct conn_item item = {.kind = ITEM_WRITE,
+                             .header = *header,
+                             .ready = now,
+                             .last = header->type == OP_CLOSE_SESSION};
 
-    if (client->next_write < head) {
-        client->next_write = head;
+    if (item.last) {
+        client->phase = CONN_LEAVING;
     }
-    while (client->next_write < client->queue.tail) {
-        struct conn_item *item = conn_item_at(client, client->next_write - head);
-
-        if (item->kind == ITEM_WRITE && !item->done) {
-            return item;
-        }
-        client->next_write++;
+    if (conn_queue(clients, client, &item, now ? wire_empty() : record, fx) == NULL) {
+        return;
     }
-    return NULL;
+    if (now) {
+        conn_ask_write(clients, client, header, record, fx);
+    } else {
+        client->held_writes++;
+    }
 }
 
 void clients_resume_load(struct clients *clients, struct fx *fx)
@@ -214,11 +264,12 @@ void clients_resume_load(struct clients *clients, struct fx *fx)
     }
 }
 
-/* The transaction answers the local write `item`: its reply goes out, or waits behind a sync. */
+/* The transaction answers the write at the front. */
 static void conn_answer_write(struct clients *clients, struct clients_conn *client,
-                              struct conn_item *item, const struct clients_applied *applied,
-                              struct fx *fx)
+                              const struct clients_applied *applied, struct fx *fx)
 {
+    const struct conn_item *item = conn_item_at(client, 0);
+    bool last = item->last;
     struct bytes *out = fx_out(fx);
 
     (void)reply_write(&item->header, applied->txn, applied->result, out);
@@ -226,23 +277,16 @@ static void conn_answer_write(struct clients *clients, struct clients_conn *clie
         fx->failed = true;
         return;
     }
-    item->done = true;
-    if (item != conn_item_at(client, 0) || client->paused) {
-        if (conn_item_keep(clients, client, item, bytes_span(out)) != ERR_OK) {
-            conn_refuse(clients, client, fx);
-        }
-        return;
-    }
     conn_send(clients, client, bytes_span(out), fx);
     if (client->phase == CONN_DEAD) {
         return;
     }
-    if (item->last) {
+    client->sent_writes--;
+    conn_pop(clients, client);
+    if (last) {
         conn_close(clients, client, true, fx);
         return;
     }
-    ring_pop(&client->queue);
-    clients->counts.outstanding--;
     conn_flush(clients, client, fx);
 }
 
@@ -265,13 +309,14 @@ void clients_answer_applied(struct clients *clients, const struct clients_applie
 {
     const struct txn_header *header = &applied->txn->header;
     struct clients_conn *client = clients_find_session(clients, header->client_id);
-    struct conn_item *item;
+    const struct conn_item *item;
 
     if (client == NULL) {
         return;
     }
-    item = conn_front_write(client);
-    if (item == NULL || item->header.xid != header->cxid ||
+    item = conn_item_at(client, 0); /* whatever was ahead of a sent write is answered by now */
+    if (item == NULL || item->kind != ITEM_WRITE || !item->ready ||
+        item->header.xid != header->cxid ||
         (header->type != OP_ERROR && header->type != item->header.type)) {
         return; /* sent by an earlier connection of the session */
     }
@@ -279,7 +324,7 @@ void clients_answer_applied(struct clients *clients, const struct clients_applie
         conn_close(clients, client, false, fx);
         return;
     }
-    conn_answer_write(clients, client, item, applied, fx);
+    conn_answer_write(clients, client, applied, fx);
 }
 
 void clients_on_synced(struct clients *clients, uint64_t now_us, struct fx *fx)
@@ -296,8 +341,9 @@ void clients_on_synced(struct clients *clients, uint64_t now_us, struct fx *fx)
         for (uint64_t i = 0; i < ring_count(&client->queue); i++) {
             struct conn_item *item = conn_item_at(client, i);
 
-            if (item->kind == ITEM_SYNC && !item->done) {
-                item->done = true;
+            if (item->kind == ITEM_SYNC && !item->ready) {
+                item->ready = true;
+                client->open_syncs--;
                 break;
             }
         }

@@ -93,7 +93,7 @@ bool session_tracker_is_closing(const struct session_tracker *tracker, int64_t i
 /* The next session whose time is over, now marked closing; false when there is none. It stays known
  * (and closing) until session_tracker_remove. Sessions of one bucket come in the order in which
  * they entered it. */
-bool session_tracker_expire(struct session_tracker *tracker, uint64_t now_us, int64_t *session);
+bool session_tracker_expire(struct session_tracker *tracker, uint64_t now_us, int64_t *id);
 /* When session_tracker_expire is worth calling next (fx_wake); WAKE_NEVER when no session waits. */
 uint64_t session_tracker_due_us(const struct session_tracker *tracker);
 

@@ -287,41 +287,81 @@ START_TEST(test_reads_wait_behind_the_writes_of_their_own_connection_only)
 }
 END_TEST
 
-/* A write that is applied while a sync before it is not done keeps its reply back. */
-START_TEST(test_write_reply_waits_for_the_sync_before_it)
+/* [sync] [read] [write]: were the write on its way while the sync is not done, the read could see
+ * it (CL-2). So it waits; behind it, writes go out together. */
+START_TEST(test_write_waits_for_the_sync_before_it)
 {
     struct pipe *pipe = pipe_begin(false);
     struct wire_request sync = pipe_op(OP_SYNC, "/any/path");
     struct wire_request set = pipe_set("/a", "1");
     struct wire_request get = pipe_read(OP_GET_DATA, "/a", true);
     struct wire_reply reply;
-    int64_t write_zxid;
+    int64_t last = 0;
 
     (void)pipe_connect(pipe, 0, 10000);
     pipe_call_create(pipe, 0, "/a", 0);
-    ck_assert_int_eq(pipe_call(pipe, 0, &get, &reply), ZK_OK);
     pipe->hold = true;
     pipe->hold_syncs = true;
     pipe_send(pipe, 0, 1, &sync);
-    pipe_send(pipe, 0, 2, &set);
-    write_zxid = pipe->zxid;
-    pipe_send(pipe, 0, 3, &sync);
-    pipe_send(pipe, 0, 4, &get);
-
-    pipe_commit(pipe, 1);
-    pipe_expect_event(pipe, 0, EVENT_DATA_CHANGED, "/a"); /* events wait for nothing */
-    pipe_expect_nothing(pipe, 0);
+    pipe_send(pipe, 0, 2, &get);
+    pipe_send(pipe, 0, 3, &set);
+    set = pipe_set("/a", "22");
+    pipe_send(pipe, 0, 4, &set);
+    pipe_send(pipe, 0, 5, &get);
+    pipe_send(pipe, 0, 6, &set);
+    pipe_send(pipe, 0, 7, &sync);
+    pipe_send(pipe, 0, 8, &set);
+    ck_assert_uint_eq(pipe->log_count, 0);
 
     pipe_synced(pipe);
     ck_assert_int_eq(pipe_expect(pipe, 0, 1, &reply, OP_SYNC), ZK_OK);
     ck_assert(span_is(reply.path, "/any/path"));
-    ck_assert_int_eq(pipe_expect(pipe, 0, 2, &reply, OP_SET_DATA), ZK_OK);
-    ck_assert_int_eq(pipe_last_zxid(pipe), write_zxid);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 2, &reply, OP_GET_DATA), ZK_OK);
+    ck_assert(span_is(reply.data, ""));
+    pipe_expect_nothing(pipe, 0);
+    ck_assert_uint_eq(pipe->log_count, 3); /* up to the next sync */
+
+    pipe_commit(pipe, 3);
+    pipe_expect_event(pipe, 0, EVENT_DATA_CHANGED, "/a");
+    for (int32_t xid = 3; xid <= 6; xid++) {
+        if (xid == 6) { /* the read with xid 5 set the watch again */
+            pipe_expect_event(pipe, 0, EVENT_DATA_CHANGED, "/a");
+        }
+        ck_assert_int_eq(pipe_expect(pipe, 0, xid, &reply, xid == 5 ? OP_GET_DATA : OP_SET_DATA),
+                         ZK_OK);
+        ck_assert_int_ge(pipe_last_zxid(pipe), last); /* CL-6 */
+        last = pipe_last_zxid(pipe);
+    }
     pipe_expect_nothing(pipe, 0);
 
     pipe_synced(pipe);
-    ck_assert_int_eq(pipe_expect(pipe, 0, 3, NULL, OP_SYNC), ZK_OK);
-    ck_assert_int_eq(pipe_expect(pipe, 0, 4, &reply, OP_GET_DATA), ZK_OK);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 7, NULL, OP_SYNC), ZK_OK);
+    ck_assert_uint_eq(pipe->log_count, 1);
+    pipe_commit(pipe, 1);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 8, &reply, OP_SET_DATA), ZK_OK);
+    ck_assert_int_eq(reply.stat.version, 4);
+    pipe_drop(pipe);
+}
+END_TEST
+
+/* A held write whose connection goes away is never sent. */
+START_TEST(test_held_write_dies_with_its_connection)
+{
+    struct pipe *pipe = pipe_begin(false);
+    struct wire_request sync = pipe_op(OP_SYNC, "/");
+    struct wire_request set = pipe_set("/", "1");
+    struct clients_counts counts;
+
+    (void)pipe_connect(pipe, 0, 10000);
+    pipe->hold = true;
+    pipe->hold_syncs = true;
+    pipe_send(pipe, 0, 1, &sync);
+    pipe_send(pipe, 0, 2, &set);
+    pipe_hang_up(pipe, 0);
+    pipe_synced(pipe);
+    ck_assert_uint_eq(pipe->log_count, 0);
+    clients_get_counts(pipe->clients, &counts);
+    ck_assert_uint_eq(counts.outstanding, 0);
     pipe_drop(pipe);
 }
 END_TEST
@@ -564,7 +604,8 @@ Suite *suite_clients(void)
     tcase_add_test(join, test_four_letter_words);
     suite_add_tcase(suite, join);
     tcase_add_test(order, test_reads_wait_behind_the_writes_of_their_own_connection_only);
-    tcase_add_test(order, test_write_reply_waits_for_the_sync_before_it);
+    tcase_add_test(order, test_write_waits_for_the_sync_before_it);
+    tcase_add_test(order, test_held_write_dies_with_its_connection);
     tcase_add_test(order, test_sync_of_a_closed_connection_keeps_its_place);
     tcase_add_test(order, test_refusals_keep_their_place);
     tcase_add_test(order, test_ops_of_servers_are_refused);

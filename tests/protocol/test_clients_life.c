@@ -395,6 +395,48 @@ START_TEST(test_waiting_reads_pause_too)
 }
 END_TEST
 
+/* [write] [read] [write]: a pause must not let the read see the second write. */
+START_TEST(test_pause_does_not_show_in_reads_between_writes)
+{
+    static char big[10001];
+    struct pipe_options options = pipe_options_default();
+    struct pipe *pipe;
+    struct wire_request set;
+    struct wire_request get = pipe_read(OP_GET_DATA, "/a", false);
+    struct wire_reply reply;
+
+    options.clients.pause_bytes = 15000;
+    memset(big, 'x', 10000);
+    set = pipe_set("/a", big);
+    pipe = pipe_make(&options);
+    (void)pipe_connect(pipe, 0, 10000);
+    pipe_call_create(pipe, 0, "/a", 0);
+    pipe->hold = true;
+    pipe_send(pipe, 0, 1, &set);
+    for (int32_t xid = 2; xid <= 4; xid++) {
+        pipe_send(pipe, 0, xid, &get);
+    }
+    set = pipe_set("/a", "second");
+    pipe_send(pipe, 0, 5, &set);
+    pipe_send(pipe, 0, 6, &get);
+
+    pipe_commit(pipe, 2);
+
+    while (pipe->conns[0].drain_asked) {
+        pipe_drain(pipe, 0);
+    }
+    ck_assert_int_eq(pipe_expect(pipe, 0, 1, NULL, OP_SET_DATA), ZK_OK);
+    for (int32_t xid = 2; xid <= 4; xid++) {
+        ck_assert_int_eq(pipe_expect(pipe, 0, xid, &reply, OP_GET_DATA), ZK_OK);
+        ck_assert_uint_eq(reply.data.len, 10000);
+    }
+    ck_assert_int_eq(pipe_expect(pipe, 0, 5, NULL, OP_SET_DATA), ZK_OK);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 6, &reply, OP_GET_DATA), ZK_OK);
+    ck_assert(span_is(reply.data, "second"));
+    pipe_drop(pipe);
+}
+END_TEST
+
 START_TEST(test_reader_that_is_too_slow_is_cut_off)
 {
     static char big[10001];
@@ -541,6 +583,7 @@ Suite *suite_clients_life(void)
     tcase_add_test(load, test_one_connection_cannot_queue_without_end);
     tcase_add_test(load, test_slow_reader_is_paused_and_loses_nothing);
     tcase_add_test(load, test_waiting_reads_pause_too);
+    tcase_add_test(load, test_pause_does_not_show_in_reads_between_writes);
     tcase_add_test(load, test_reader_that_is_too_slow_is_cut_off);
     tcase_add_test(load, test_connections_are_bounded);
     tcase_add_test(load, test_steady_requests_allocate_little);
