@@ -344,6 +344,39 @@ START_TEST(test_write_waits_for_the_sync_before_it)
 }
 END_TEST
 
+/* The same with a write in flight ahead: the sync in the middle of the queue counts. */
+START_TEST(test_sync_in_the_middle_holds_writes_back)
+{
+    struct pipe *pipe = pipe_begin(false);
+    struct wire_request sync = pipe_op(OP_SYNC, "/");
+    struct wire_request set = pipe_set("/a", "1");
+    struct wire_request get = pipe_read(OP_GET_DATA, "/a", false);
+    struct wire_reply reply;
+
+    (void)pipe_connect(pipe, 0, 10000);
+    pipe_call_create(pipe, 0, "/a", 0);
+    pipe->hold = true;
+    pipe->hold_syncs = true;
+    pipe_send(pipe, 0, 1, &set);
+    pipe_send(pipe, 0, 2, &sync);
+    pipe_send(pipe, 0, 3, &get);
+    set = pipe_set("/a", "22");
+    pipe_send(pipe, 0, 4, &set);
+    ck_assert_uint_eq(pipe->log_count, 1);
+
+    pipe_synced(pipe); /* before the write ahead of it is applied */
+    pipe_expect_nothing(pipe, 0);
+    pipe_commit(pipe, 1);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 1, NULL, OP_SET_DATA), ZK_OK);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 2, NULL, OP_SYNC), ZK_OK);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 3, &reply, OP_GET_DATA), ZK_OK);
+    ck_assert(span_is(reply.data, "1"));
+    pipe_commit(pipe, 1);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 4, NULL, OP_SET_DATA), ZK_OK);
+    pipe_drop(pipe);
+}
+END_TEST
+
 /* A held write whose connection goes away is never sent. */
 START_TEST(test_held_write_dies_with_its_connection)
 {
@@ -605,6 +638,7 @@ Suite *suite_clients(void)
     suite_add_tcase(suite, join);
     tcase_add_test(order, test_reads_wait_behind_the_writes_of_their_own_connection_only);
     tcase_add_test(order, test_write_waits_for_the_sync_before_it);
+    tcase_add_test(order, test_sync_in_the_middle_holds_writes_back);
     tcase_add_test(order, test_held_write_dies_with_its_connection);
     tcase_add_test(order, test_sync_of_a_closed_connection_keeps_its_place);
     tcase_add_test(order, test_refusals_keep_their_place);
