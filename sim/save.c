@@ -112,8 +112,7 @@ static void digest_streams(const struct sim *sim, const struct sim_process *p,
         digest_u64(digest, conn->ends[side].throttled);
         digest_span(digest, span_make(way->at + (way->taken - way->start), way->sent - way->taken));
         for (uint32_t i = 0; i < way->segment_count; i++) {
-            const struct sim_segment *segment =
-                &way->segments[(way->segment_head + i) & (way->segment_room - 1)];
+            const struct sim_segment *segment = sim_way_segment(way, i);
 
             digest_u64(digest, digest_due(sim, segment->due_us));
             digest_u64(digest, segment->end - way->taken);

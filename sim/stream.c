@@ -283,7 +283,7 @@ bool sim_stream_syn(struct sim *sim, struct sim_conn *conn)
 
     if (stream_cut(sim, from, p->index) || p->power_off) {
         sim_way_mark(sim, conn, 1, SEGMENT_REFUSED, conn->dial_us + SIM_DIAL_US);
-        sim_way_clear(sim, &conn->ways[0]);
+        sim_way_clear(&conn->ways[0]);
         return false;
     }
     back_us = sim->now_us + sim_link_delay(sim, p->index, from, DRAW_ACCEPT);
@@ -294,14 +294,13 @@ bool sim_stream_syn(struct sim *sim, struct sim_conn *conn)
     }
     if (listener == 0) {
         sim_way_mark(sim, conn, 1, SEGMENT_REFUSED, back_us);
-        sim_way_clear(sim, &conn->ways[0]);
+        sim_way_clear(&conn->ways[0]);
         return false;
     }
     conn->ends[1].listener = listener;
     end_open(sim, conn, 1, p, CONN_ACCEPTED + p->next_accepted++);
     conn->accepted = true;
-    conn->ways[0].segments[conn->ways[0].segment_head & (conn->ways[0].segment_room - 1)].mark =
-        SEGMENT_ACCEPT;
+    sim_way_segment(&conn->ways[0], 0)->mark = SEGMENT_ACCEPT;
     sim_way_mark(sim, conn, 1, SEGMENT_OPEN, back_us);
     return true;
 }
@@ -398,7 +397,7 @@ void sim_stream_close(struct sim *sim, struct sim_process *p, uint32_t number, b
 
         /* A reset may overtake what the receiver has not read. */
         if (sim_draw_ppm(sim, draw, 500000)) {
-            sim_way_clear(sim, &conn->ways[side]);
+            sim_way_clear(&conn->ways[side]);
         }
     }
     if (reached) {
@@ -452,13 +451,13 @@ void sim_stream_died(struct sim *sim, struct sim_process *p, enum sim_crash_kind
                 uint64_t draw = sim_draw_next(sim, DRAW_ABORT, p->index, peer);
 
                 if (sim_draw_ppm(sim, draw, 250000)) {
-                    sim_way_clear(sim, way);
+                    sim_way_clear(way);
                 }
                 sim_way_mark(sim, conn, side, SEGMENT_RESET,
                              sim->now_us + sim_link_delay(sim, p->index, peer, DRAW_END));
             } else if (way->waiting) {
                 /* What the link held was still in the memory of the host. */
-                sim_way_clear(sim, way);
+                sim_way_clear(way);
             }
         }
         sim_end_shut(sim, conn, side);
@@ -484,7 +483,7 @@ void sim_stream_stall(struct sim *sim, uint32_t from, uint32_t to)
 static void stream_hasten(struct sim *sim, struct sim_conn *conn, uint32_t side)
 {
     struct sim_way *way = &conn->ways[side];
-    struct sim_segment *head = &way->segments[way->segment_head & (way->segment_room - 1)];
+    struct sim_segment *head = sim_way_segment(way, 0);
     uint64_t soon_us;
 
     if (way->segment_count == 0 || head->mark != SEGMENT_OPEN) {
@@ -517,8 +516,7 @@ void sim_stream_heal(struct sim *sim, uint32_t from, uint32_t to)
         stream_hasten(sim, conn, 1 - side);
         if (way->waiting && !link->cut && !way->stalled && !end->throttled) {
             way->waiting = false;
-            way->segments[way->segment_head & (way->segment_room - 1)].due_us =
-                sim->now_us + sim_link_delay(sim, from, to, DRAW_END);
+            sim_way_segment(way, 0)->due_us = sim->now_us + sim_link_delay(sim, from, to, DRAW_END);
             sim_way_arm(sim, conn, 1 - side);
         }
     }
@@ -528,7 +526,7 @@ void sim_stream_heal(struct sim *sim, uint32_t from, uint32_t to)
 static void stream_break(struct sim *sim, struct sim_conn *conn, uint32_t hears)
 {
     for (uint32_t side = 0; side < 2; side++) {
-        sim_way_clear(sim, &conn->ways[side]);
+        sim_way_clear(&conn->ways[side]);
     }
     conn->severed = hears == SIM_NONE;
     for (uint32_t side = 0; side < 2; side++) {

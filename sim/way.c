@@ -13,7 +13,6 @@
 #define WAY_ROOM_FIRST 256u
 #define WAY_ROOM_KEEP  (64u << 10)  /* what a closed connection may keep for the next one */
 #define WAY_RECORD_MAX (8ull << 20) /* longer records are taken for undecodable */
-#define WAY_RETRY_US   1000000u
 
 /* ---- life ---- */
 void sim_way_init(struct sim *sim, struct sim_conn *conn, uint32_t side)
@@ -52,19 +51,8 @@ void sim_way_drop(struct sim *sim, struct sim_conn *conn, uint32_t side)
     }
 }
 
-static struct sim_segment *way_segment(const struct sim_way *way, uint32_t i)
+void sim_way_clear(struct sim_way *way)
 {
-    return &way->segments[(way->segment_head + i) & (way->segment_room - 1)];
-}
-
-static uint8_t *way_byte(const struct sim_way *way, uint64_t position)
-{
-    return way->at + (position - way->start);
-}
-
-void sim_way_clear(struct sim *sim, struct sim_way *way)
-{
-    (void)sim;
     way->segment_count = 0;
     way->waiting = false;
     way->sent = way->arrived;
@@ -90,7 +78,7 @@ void sim_way_arm(struct sim *sim, struct sim_conn *conn, uint32_t side)
     if (way->waiting || way->segment_count == 0) {
         return;
     }
-    due_us = way_segment(way, 0)->due_us;
+    due_us = sim_way_segment(way, 0)->due_us;
     due_us = due_us < sim->now_us ? sim->now_us : due_us;
     if (way->token == 0 || way->armed_us > due_us) {
         way->armed_us = due_us;
@@ -104,7 +92,7 @@ static void way_widen_segments(struct sim *sim, struct sim_way *way)
     struct sim_segment *grown = sim_get(sim, room * sizeof(*grown));
 
     for (uint32_t i = 0; i < way->segment_count; i++) {
-        grown[i] = *way_segment(way, i);
+        grown[i] = *sim_way_segment(way, i);
     }
     sim_put(sim, way->segments, way->segment_room * sizeof(*grown));
     way->segments = grown;
@@ -125,7 +113,7 @@ static inline void way_queue(struct sim *sim, struct sim_conn *conn, uint32_t si
     }
     way->last_due_us = want.due_us;
     if (way->segment_count > 0 && want.mark == SEGMENT_BYTES) {
-        struct sim_segment *last = way_segment(way, way->segment_count - 1);
+        struct sim_segment *last = sim_way_segment(way, way->segment_count - 1);
 
         if (last->mark == SEGMENT_BYTES && last->due_us == want.due_us) {
             last->end = end;
@@ -135,7 +123,7 @@ static inline void way_queue(struct sim *sim, struct sim_conn *conn, uint32_t si
     if (way->segment_count == way->segment_room) {
         way_widen_segments(sim, way);
     }
-    *way_segment(way, way->segment_count++) = want;
+    *sim_way_segment(way, way->segment_count++) = want;
     sim_way_arm(sim, conn, side);
 }
 
@@ -145,7 +133,7 @@ void sim_way_mark(struct sim *sim, struct sim_conn *conn, uint32_t side, enum se
     struct sim_way *way = &conn->ways[side];
 
     if (mark == SEGMENT_GONE || (mark == SEGMENT_RESET && conn->ends[1 - side].throttled)) {
-        sim_way_clear(sim, way);
+        sim_way_clear(way);
         way->last_due_us = mark == SEGMENT_GONE ? 0 : way->last_due_us;
     }
     way_queue(sim, conn, side, way->sent, (struct sim_segment){.due_us = due_us, .mark = mark});
@@ -164,7 +152,7 @@ static void way_reserve(struct sim *sim, struct sim_way *way, size_t len)
         return;
     }
     if ((live + len) * 2 <= way->room) {
-        memmove(way->at, way_byte(way, keep), live);
+        memmove(way->at, sim_way_byte(way, keep), live);
     } else {
         uint64_t room = way->room == 0 ? WAY_ROOM_FIRST : way->room;
         uint8_t *grown;
@@ -174,7 +162,7 @@ static void way_reserve(struct sim *sim, struct sim_way *way, size_t len)
         }
         grown = sim_get(sim, room);
         if (live > 0) {
-            memcpy(grown, way_byte(way, keep), live);
+            memcpy(grown, sim_way_byte(way, keep), live);
         }
         sim_put(sim, way->at, way->room);
         way->at = grown;
@@ -193,8 +181,8 @@ static void way_queue_fate(struct sim *sim, struct sim_conn *conn, uint32_t side
     if (fate->chop_at > 0) {
         const struct sim_way *way = &conn->ways[side];
 
-        from =
-            way->segment_count > 0 ? way_segment(way, way->segment_count - 1)->end : way->arrived;
+        from = way->segment_count > 0 ? sim_way_segment(way, way->segment_count - 1)->end
+                                      : way->arrived;
     }
     if (from + fate->chop_at < end) {
         way_queue(sim, conn, side, from + fate->chop_at, segment);
@@ -227,16 +215,16 @@ static void way_queue_link(struct sim *sim, struct sim_conn *conn, uint32_t side
 }
 
 /* Take bytes [from, end) out, none of which has arrived. */
-static void way_remove(struct sim_way *way, uint64_t from, uint64_t end)
+void sim_way_remove(struct sim_way *way, uint64_t from, uint64_t end)
 {
     uint64_t len = end - from;
 
-    memmove(way_byte(way, from), way_byte(way, end), way->sent - end);
+    memmove(sim_way_byte(way, from), sim_way_byte(way, end), way->sent - end);
     way->sent -= len;
     way->cut -= way->cut >= end ? len : 0;
     way->arrived -= way->arrived >= end ? len : 0;
     for (uint32_t i = 0; i < way->segment_count; i++) {
-        struct sim_segment *segment = way_segment(way, i);
+        struct sim_segment *segment = sim_way_segment(way, i);
 
         segment->end -= segment->end >= end ? len : (segment->end > from ? segment->end - from : 0);
     }
@@ -254,9 +242,9 @@ static void way_remove(struct sim_way *way, uint64_t from, uint64_t end)
 static void way_recall(struct sim_way *way, uint64_t position)
 {
     while (way->segment_count > 0) {
-        struct sim_segment *last = way_segment(way, way->segment_count - 1);
-        uint64_t before =
-            way->segment_count > 1 ? way_segment(way, way->segment_count - 2)->end : way->arrived;
+        struct sim_segment *last = sim_way_segment(way, way->segment_count - 1);
+        uint64_t before = way->segment_count > 1 ? sim_way_segment(way, way->segment_count - 2)->end
+                                                 : way->arrived;
 
         if (last->end <= position || last->mark != SEGMENT_BYTES) {
             return;
@@ -298,7 +286,7 @@ static bool way_send_judged(struct sim *sim, struct sim_conn *conn, uint32_t sid
     uint64_t to = from + event->bytes.len;
 
     if (verdict == SIM_DROP && way->arrived <= from) {
-        way_remove(way, from, to);
+        sim_way_remove(way, from, to);
         return true;
     }
     if (verdict == SIM_CRASH_BEFORE || verdict == SIM_CRASH_AFTER) {
@@ -339,7 +327,7 @@ static bool way_send_record(struct sim *sim, struct sim_conn *conn, uint32_t sid
         .conn = end->number,
         .dialer = side == 0,
         .record = record,
-        .bytes = span_make(way_byte(way, way->cut), len),
+        .bytes = span_make(sim_way_byte(way, way->cut), len),
     };
     enum sim_verdict verdict = SIM_GO;
 
@@ -375,7 +363,7 @@ static void way_send_coded(struct sim *sim, struct sim_conn *conn, uint32_t side
         record.field_count = 0;
         record.essential = false;
         len = conn->codec->cut(way->codec_state, side == 0,
-                               span_make(way_byte(way, way->cut), left), &record);
+                               span_make(sim_way_byte(way, way->cut), left), &record);
         if (len == 0 || len > left) {
             break;
         }
@@ -387,7 +375,8 @@ static void way_send_coded(struct sim *sim, struct sim_conn *conn, uint32_t side
     if (way->sent - way->cut > WAY_RECORD_MAX) {
         way->coded = false; /* one unknown record for the rest of the connection */
     }
-    queued = way->segment_count > 0 ? way_segment(way, way->segment_count - 1)->end : way->arrived;
+    queued =
+        way->segment_count > 0 ? sim_way_segment(way, way->segment_count - 1)->end : way->arrived;
     if (queued < way->sent) {
         sim->counts.messages += sim->options.seed == 0 ? 1 : 0;
         way_queue_link(sim, conn, side, way->sent, 0, way->sent - queued);
@@ -403,7 +392,7 @@ void sim_way_send(struct sim *sim, struct sim_conn *conn, uint32_t side, struct 
         return;
     }
     way_reserve(sim, way, bytes.len);
-    memcpy(way_byte(way, way->sent), bytes.at, bytes.len);
+    memcpy(sim_way_byte(way, way->sent), bytes.at, bytes.len);
     way->sent += bytes.len;
     sim->counts.message_bytes += bytes.len;
     if (way->coded) {
@@ -412,306 +401,4 @@ void sim_way_send(struct sim *sim, struct sim_conn *conn, uint32_t side, struct 
     }
     sim->counts.messages++;
     way_queue_link(sim, conn, side, way->sent, 0, bytes.len);
-}
-
-/* ---- arriving ---- */
-/* The link holds the head. True when it is dealt with. */
-static bool way_blocked(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    struct sim_way *way = &conn->ways[side];
-    struct sim_segment *head = way_segment(way, 0);
-
-    if (head->mark == SEGMENT_SYN || head->mark == SEGMENT_ACCEPT || head->mark == SEGMENT_GONE) {
-        return false;
-    }
-    if (head->mark != SEGMENT_OPEN && head->mark != SEGMENT_REFUSED) {
-        way->waiting = true;
-        return true;
-    }
-    if (sim->now_us < conn->dial_us + SIM_DIAL_US) {
-        head->due_us = conn->dial_us + SIM_DIAL_US;
-        sim_way_arm(sim, conn, side);
-        return true;
-    }
-    if (head->mark == SEGMENT_OPEN) {
-        /* The dialer gave up; the acceptor will hear when the link lets it. */
-        head->mark = SEGMENT_REFUSED;
-        if (conn->ends[1].open) {
-            sim_way_mark(sim, conn, 0, SEGMENT_RESET, sim->now_us);
-        }
-    }
-    return false;
-}
-
-/* The head travels to a host that is dead, or does not know the connection any more. */
-static void way_unheard(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    struct sim_way *way = &conn->ways[side];
-    uint32_t host = conn->ends[1 - side].process;
-    uint32_t sender = conn->ends[side].process;
-
-    way->tried_us = way->tried_us == 0 ? sim->now_us : way->tried_us;
-    if (!conn->ends[side].open) {
-        sim_way_clear(sim, way);
-        return;
-    }
-    if (!conn->severed && !sim->processes[host]->power_off) {
-        sim_way_clear(sim, way);
-        if (way->tried_us != UINT64_MAX) {
-            way->tried_us = UINT64_MAX;
-            sim_way_mark(sim, conn, 1 - side, SEGMENT_RESET,
-                         sim->now_us + sim_link_delay(sim, host, sender, DRAW_END));
-        }
-        return;
-    }
-    if (sim->now_us - way->tried_us >= SIM_FATAL_US) {
-        sim_way_clear(sim, way);
-        sim_way_mark(sim, conn, 1 - side, SEGMENT_GONE, sim->now_us);
-        return;
-    }
-    way_segment(way, 0)->due_us = sim->now_us + WAY_RETRY_US;
-    sim_way_arm(sim, conn, side);
-}
-
-/* Tell of the records that have arrived; what a verdict forbids is cut off. Returns what the
- * receiver's process must do after the step: SIM_GO, or SIM_CRASH_AFTER; SIM_DROP for no step at
- * all. */
-static enum sim_verdict way_tell_receive(struct sim *sim, struct sim_conn *conn, uint32_t side,
-                                         uint64_t shown)
-{
-    struct sim_way *way = &conn->ways[side];
-    const struct sim_end *end = &conn->ends[1 - side];
-    struct sim_process *p = sim->processes[end->process];
-
-    while (ring_count(&way->passages) > 0) {
-        struct sim_passage passage = *(const struct sim_passage *)ring_at(&way->passages, 0);
-        bool whole = passage.start >= way->start;
-        struct sim_event event = {
-            .at = SIM_AT_RECEIVE,
-            .now_us = sim->now_us,
-            .process = end->process,
-            .peer = conn->ends[side].process,
-            .port = conn->port,
-            .conn = end->number,
-            .dialer = side == 1,
-            .record = &passage.record,
-            .bytes = span_make(whole ? way_byte(way, passage.start) : NULL,
-                               whole ? (size_t)(passage.end - passage.start) : 0),
-        };
-        enum sim_verdict verdict = SIM_GO;
-
-        if (passage.end > way->arrived) {
-            break;
-        }
-        ring_pop(&way->passages);
-        if (sim_traces(sim, SIM_TRACE_FULL)) {
-            sim_trace_record(sim, &event, "receive");
-        }
-        if (sim_watched(sim, SIM_AT_RECEIVE)) {
-            verdict = sim_tell(sim, &event);
-        }
-        if (!conn->live || !end->open || !sim_takes_input(p)) {
-            return SIM_DROP;
-        }
-        if (verdict == SIM_DROP && passage.start >= shown) {
-            way_remove(way, passage.start, passage.end);
-        } else if (verdict == SIM_CRASH_BEFORE || verdict == SIM_CRASH_AFTER) {
-            uint64_t last = verdict == SIM_CRASH_BEFORE ? passage.start : passage.end;
-
-            way->arrived = last;
-            if (last <= way->taken) {
-                sim_doom(sim, p, sim->verdict_kind);
-                return SIM_DROP;
-            }
-            return SIM_CRASH_AFTER;
-        }
-    }
-    return way->arrived > shown ? SIM_GO : SIM_DROP;
-}
-
-/* Give the receiver what has arrived and was not taken. */
-static void way_give(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    struct sim_way *way = &conn->ways[side];
-    struct sim_end *end = &conn->ends[1 - side];
-    struct input in;
-
-    in.kind = IN_BYTES;
-    in.bytes.conn = end->number;
-    in.bytes.span = span_make(way_byte(way, way->taken), (size_t)(way->arrived - way->taken));
-    sim_step(sim, sim->processes[end->process], &in, end);
-}
-
-static void way_arrive(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    struct sim_way *way = &conn->ways[side];
-    struct sim_process *p = sim->processes[conn->ends[1 - side].process];
-    uint64_t shown = way->arrived;
-    enum sim_verdict verdict = SIM_GO;
-
-    do {
-        way->arrived = way_segment(way, 0)->end;
-        way->segment_head++;
-        way->segment_count--;
-    } while (way->segment_count > 0 && way_segment(way, 0)->mark == SEGMENT_BYTES &&
-             way_segment(way, 0)->due_us <= sim->now_us);
-    sim_way_arm(sim, conn, side);
-    if (ring_count(&way->passages) > 0) {
-        verdict = way_tell_receive(sim, conn, side, shown);
-        if (verdict == SIM_DROP) {
-            return;
-        }
-    }
-    way_give(sim, conn, side);
-    if (verdict == SIM_CRASH_AFTER) {
-        sim_doom(sim, p, sim->verdict_kind);
-    }
-}
-
-/* A segment that is not bytes has come. */
-static void way_arrive_mark(struct sim *sim, struct sim_conn *conn, uint32_t side,
-                            enum segment_mark mark)
-{
-    switch (mark) {
-    case SEGMENT_ACCEPT:
-        sim_stream_opened(sim, conn, 1);
-        return;
-    case SEGMENT_OPEN:
-        sim_stream_opened(sim, conn, 0);
-        return;
-    case SEGMENT_REFUSED:
-        sim_stream_closed(sim, conn, 0, ERR_REFUSED);
-        return;
-    case SEGMENT_END:
-        sim_stream_closed(sim, conn, 1 - side, ERR_OK);
-        return;
-    case SEGMENT_BREAK:
-        sim_way_clear(sim, &conn->ways[1 - side]);
-        sim_way_mark(sim, conn, 1 - side, SEGMENT_RESET,
-                     sim->now_us + sim_link_delay(sim, conn->ends[1 - side].process,
-                                                  conn->ends[side].process, DRAW_END));
-        sim_stream_closed(sim, conn, 1 - side, ERR_IO);
-        return;
-    case SEGMENT_RESET:
-    case SEGMENT_GONE:
-        sim_stream_closed(sim, conn, 1 - side, conn->ends[1 - side].usable ? ERR_IO : ERR_REFUSED);
-        return;
-    case SEGMENT_BYTES:
-    case SEGMENT_SYN:
-        break;
-    }
-    UNREACHABLE();
-}
-
-void sim_way_due(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    struct sim_way *way = &conn->ways[side];
-    const struct sim_end *end = &conn->ends[1 - side];
-    struct sim_process *p = sim->processes[end->process];
-    enum segment_mark mark;
-
-    way->token = 0;
-    if (way->segment_count == 0) {
-        return;
-    }
-    if (way_segment(way, 0)->due_us > sim->now_us) {
-        sim_way_arm(sim, conn, side);
-        return;
-    }
-    if ((way->stalled || sim_pair_at(sim, conn->ends[side].process, end->process)->link.cut) &&
-        way_blocked(sim, conn, side)) {
-        return;
-    }
-    mark = way_segment(way, 0)->mark;
-    if (mark == SEGMENT_SYN) {
-        sim->counts.events++;
-        if (!sim_stream_syn(sim, conn)) {
-            return;
-        }
-        mark = way_segment(way, 0)->mark;
-    }
-    if ((conn->severed && mark != SEGMENT_GONE) || !end->open) {
-        if (conn->severed || end->vanished) {
-            way_unheard(sim, conn, side);
-        } else {
-            sim_way_clear(sim, way);
-        }
-        return;
-    }
-    if (!sim_takes_input(p)) {
-        sim_hold(sim, p, &way->token, SOURCE_WAY, conn->index * 2 + side);
-        return;
-    }
-    if (end->throttled && (mark == SEGMENT_BYTES || mark == SEGMENT_END)) {
-        way->waiting = true;
-        return;
-    }
-    if (mark == SEGMENT_BYTES) {
-        way_arrive(sim, conn, side);
-        return;
-    }
-    way->segment_head++;
-    way->segment_count--;
-    sim_way_arm(sim, conn, side);
-    way_arrive_mark(sim, conn, side, mark);
-}
-
-/* ---- taking ---- */
-void sim_way_offer(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    const struct sim_way *way = &conn->ways[side];
-    const struct sim_end *end = &conn->ends[1 - side];
-
-    if (end->open && !end->throttled && way->arrived > way->taken) {
-        way_give(sim, conn, side);
-    }
-}
-
-static void way_offer_later(struct sim *sim, struct sim_end *end)
-{
-    struct sim_parcel *parcel =
-        sim_parcel_make(sim, PARCEL_OFFER, end->process, span_make(NULL, 0));
-
-    parcel->id = end->number;
-    end->offering = true;
-    sim_parcel_send(sim, parcel, sim->now_us);
-}
-
-/* Whoever asked hears once little of what it sent is still on its way. */
-static void way_check_drained(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    struct sim_way *way = &conn->ways[side];
-    const struct sim_end *sender = &conn->ends[side];
-    struct sim_parcel *parcel;
-
-    if (!way->tell_drained || !sender->usable || way->sent - way->taken > SEND_LOW_MARK) {
-        return;
-    }
-    way->tell_drained = false;
-    if (sender->open) {
-        parcel = sim_parcel_make(sim, PARCEL_DRAINED, sender->process, span_make(NULL, 0));
-        parcel->id = sender->number;
-        sim_parcel_send(sim, parcel, sim->now_us);
-    }
-}
-
-void sim_way_tell_drained(struct sim *sim, struct sim_conn *conn, uint32_t side)
-{
-    conn->ways[side].tell_drained = true;
-    way_check_drained(sim, conn, side);
-}
-
-void sim_way_took(struct sim *sim, struct sim_conn *conn, uint32_t side, uint64_t taken)
-{
-    struct sim_way *way = &conn->ways[side];
-    struct sim_end *receiver = &conn->ends[1 - side];
-    uint64_t offered = way->arrived - way->taken;
-
-    way->taken += taken < offered ? taken : offered;
-    if (taken > 0 && taken < offered && !receiver->offering &&
-        sim->processes[receiver->process]->wake_due_us <= sim->now_us) {
-        /* It stopped in the middle and wants to go on at once. */
-        way_offer_later(sim, receiver);
-    }
-    way_check_drained(sim, conn, side);
 }

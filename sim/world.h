@@ -488,11 +488,21 @@ bool sim_stream_syn(struct sim *sim, struct sim_conn *conn);
 void sim_stream_opened(struct sim *sim, struct sim_conn *conn, uint32_t side);
 void sim_stream_closed(struct sim *sim, struct sim_conn *conn, uint32_t side, enum err err);
 
-/* ---- way.c ---- */
+/* ---- way.c, arrive.c ---- */
+static inline struct sim_segment *sim_way_segment(const struct sim_way *way, uint32_t i)
+{
+    return &way->segments[(way->segment_head + i) & (way->segment_room - 1)];
+}
+static inline uint8_t *sim_way_byte(const struct sim_way *way, uint64_t position)
+{
+    return way->at + (position - way->start);
+}
+/* Take bytes [from, end) out, none of which has arrived. */
+void sim_way_remove(struct sim_way *way, uint64_t from, uint64_t end);
 void sim_way_init(struct sim *sim, struct sim_conn *conn, uint32_t side);
 void sim_way_drop(struct sim *sim, struct sim_conn *conn, uint32_t side);
 /* Forget what is on its way. */
-void sim_way_clear(struct sim *sim, struct sim_way *way);
+void sim_way_clear(struct sim_way *way);
 void sim_way_mark(struct sim *sim, struct sim_conn *conn, uint32_t side, enum segment_mark mark,
                   uint64_t due_us);
 /* Arm it for its head unless it is, or waits. */
