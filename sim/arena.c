@@ -21,7 +21,7 @@
 #endif
 #define ARENA_BYTES_LEAST (1ull << 28)
 #define ARENA_COUNT       8u
-#define ARENA_PAGE        4096u
+#define ARENA_PAGE        4096ull
 #define ARENA_KEEP_BYTES \
     (64ull << 20) /* resident memory of one region that a closed world may keep */
 
