@@ -5,21 +5,22 @@
  *   FRESH --ConnectRequest--> JOINING --createSession applied, or verdict--> OPEN --> gone
  *
  * and keeps the order that ZooKeeper promises: requests of one connection take effect and are
- * answered in the order of arrival. Writes are handed upward at once, so a client may have many in
- * flight; a read, ping or sync behind a write that is not answered waits in the connection's queue
- * (the only place where a request is copied). Reads of other connections go on.
+ * answered in the order of arrival. Writes are handed upward at once (behind a sync: once it is
+ * done), so a client may have many in flight; a read, ping or sync behind a write that is not
+ * answered waits in the connection's queue, the only place where a request is copied. Reads of
+ * other connections go on.
  *
  * How the owner (server.c) drives it, in every step in which clients may have acted:
  *
  *     clients_on_opened / _bytes / _closed / _drained / _time    for its inputs
  *     while (clients_next_request(clients, &request)) {
- *         REQUEST_WRITE:      standalone, leader: prep_request -> log, propose
+ *         REQUEST_WRITE       alone, leader: prep_request -> log, propose
  *                             learner: request_forward_encode -> to the leader
- *         REQUEST_SYNC:       standalone: clients_on_synced at once
- *                             leader: zab_leader_sync(token); clients_on_synced when its round is
- * done learner: forward; clients_on_synced for each SYNC packet, in order, after everything
- * committed before it is applied here REQUEST_REVALIDATE: learner: REVALIDATE packet;
- * clients_on_verdict when the answer comes
+ *         REQUEST_SYNC        alone: clients_on_synced at once
+ *                             leader: zab_leader_sync; clients_on_synced when its round is done
+ *                             learner: forward; clients_on_synced for each SYNC packet, in
+ *                             order, after everything committed before it is applied here
+ *         REQUEST_REVALIDATE  learner: REVALIDATE packet; clients_on_verdict with the answer
  *     }
  *     for each transaction that becomes committed, in zxid order:
  *         tree_apply(...); prep_applied(...); clients_on_applied(...)
