@@ -1,4 +1,4 @@
-#include "protocol/help_pipe.h"
+#include "tests/protocol/help_pipe.h"
 
 #include "protocol/reply.h"
 #include "protocol/wire_quorum.h"

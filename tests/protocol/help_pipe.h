@@ -11,9 +11,9 @@
 #include "protocol/wire_client.h"
 
 #define PIPE_CONNS    64u
-#define PIPE_PENDING  4096u
+#define PIPE_PENDING  512u
 #define PIPE_NOTES    4096u
-#define PIPE_REQUESTS 4096u
+#define PIPE_REQUESTS 64u
 
 struct pipe_conn {
     struct bytes in;  /* not taken yet */
