@@ -164,6 +164,7 @@ static void client_send_op(struct client *client, struct fx *fx, struct client_c
     client->last_xid = client->last_xid == INT32_MAX ? 1 : client->last_xid + 1;
     op->xid = client->last_xid;
     client->sent_count++;
+    fx_note(fx, NOTE_SENT, op->tag, (uint64_t)op->xid, (uint64_t)client->session, wire_empty());
     client_send(client, fx, (struct wire_request_header){.xid = op->xid, .type = op->op}, record);
 }
 

@@ -46,6 +46,7 @@
     /* clients */                                                                                  \
     X(CLIENT_STATE, "client", "state", "session", "", "server") /* enum client_state */            \
     X(INVOKE, "invokes", "tag", "op", "", "request")                                               \
+    X(SENT, "sent", "tag", "xid", "session", "") /* a request leaves, under this xid */            \
     X(OK, "ok", "tag", "zxid", "op", "reply")                                                      \
     X(FAIL, "fails", "tag", "code", "op",                                                          \
       "why") /* certain: it did not happen (code: ZooKeeper error) */                              \

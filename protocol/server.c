@@ -416,5 +416,6 @@ void server_get_view(const void *self, struct server_view *view)
         view->commit_zxid = history_commit_zxid(&server->history);
         view->durable_zxid = store_durable_zxid(server->store);
         view->tree = server->tree;
+        view->history = &server->history;
     }
 }

@@ -16,6 +16,7 @@
 #define PROTOCOL_SERVER_H
 
 #include "base/step.h"
+#include "protocol/history.h"
 #include "protocol/notes.h"
 #include "tree/tree.h"
 
@@ -33,6 +34,7 @@ struct server_view {
     int64_t commit_zxid;
     int64_t durable_zxid;
     const struct tree *tree; /* NULL while loading */
+    const struct history *history; /* NULL before the boot */
 };
 void server_get_view(const void *self, struct server_view *view);
 

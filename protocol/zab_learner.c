@@ -383,11 +383,11 @@ static void learner_try_flushed(struct zab_learner *learner, struct fx *fx, uint
         return;
     }
     store_set_current_epoch(store, fx, learner->epoch);
+    fx_note(fx, NOTE_SYNC_DONE, (uint64_t)learner->leader, (uint64_t)learner->flush_zxid,
+            (uint64_t)learner->epoch, span_make(NULL, 0));
     out = fx_out(fx);
     wire_packet_put(out, PACKET_ACK, zxid_make(learner->epoch, 0), span_make(NULL, 0));
     zab_learner_send(learner, fx, out);
-    fx_note(fx, NOTE_SYNC_DONE, (uint64_t)learner->leader, (uint64_t)learner->flush_zxid,
-            (uint64_t)learner->epoch, span_make(NULL, 0));
     learner->acked = history_commit_zxid(learner->deps.history);
     learner_go_on(learner, fx, LEARNER_UPTODATE, now_us);
 }
