@@ -182,7 +182,7 @@ static enum err build(struct guest_run *run, struct text *why)
         server_name(run->options, i, name);
         sim_add(run->sim, name, &server_ops, span_make(room, text.len));
     }
-    return ERR_OK;
+    return zk_run_init(zk) ? ERR_OK : ERR_MEMORY;
 }
 
 /* "s1,s3" with the port behind each name. */
@@ -238,10 +238,16 @@ static enum err add_client(struct guest_run *run, const char *name,
                       values[ZK_CLIENT_SERVERS].given ? values[ZK_CLIENT_SERVERS].text
                                                       : span_make(all, servers.len),
                       &text, why);
-    if (err == ERR_OK) {
-        sim_add(run->sim, name, &client_ops, span_make(room, text.len));
+    if (err != ERR_OK) {
+        return err;
     }
-    return err;
+    if (!zk_reserve(zk, &zk->clients, &zk->client_room, zk->client_count, sizeof(*zk->clients))) {
+        return ERR_MEMORY;
+    }
+    zk->clients[zk->client_count++] = (struct zk_client){
+        .process = sim_add(run->sim, name, &client_ops, span_make(room, text.len)),
+        .server = SIM_NONE};
+    return ERR_OK;
 }
 
 /* ---- states ---- */
@@ -255,17 +261,17 @@ static const struct guest_state_kind states[] = {
 };
 _Static_assert(COUNT(states) == ZK_LANES, "every state is named");
 
-static void note(struct guest_run *run, const struct sim_event *event)
-{
-    (void)run;
-    (void)event;
-}
-
 static int64_t identity(const struct guest_run *run, uint32_t process)
 {
     (void)run;
     return (int64_t)process + 1; /* s1 has the id 1 */
 }
+
+static const struct guest_check checks[] = {
+#define X(name, text, help) {text, help},
+    ZK_CHECK_MAP(X)
+#undef X
+};
 
 const struct guest zookeeper_guest = {
     .name = "zookeeper",
@@ -274,16 +280,30 @@ const struct guest zookeeper_guest = {
     .option_count = COUNT(options),
     .client_options = client_options,
     .client_option_count = COUNT(client_options),
+    .roles = zk_roles,
+    .role_count = ZK_ROLES,
+    .verbs = zk_verbs,
+    .verb_count = ZK_VERBS,
+    .setups = zk_setups,
+    .setup_count = ZK_SETUPS,
+    .conditions = zk_conditions,
+    .condition_count = ZK_CONDITIONS,
     .records = zk_records,
     .record_count = ZK_RECORDS,
     .notes = zk_notes,
     .note_count = ZK_NOTES,
     .states = states,
     .state_count = COUNT(states),
+    .checks = checks,
+    .check_count = COUNT(checks),
     .state_bytes = sizeof(struct zk_run),
     .server_name = server_name,
     .build = build,
     .add_client = add_client,
-    .note = note,
+    .note = zk_note,
+    .tap_mask = 1u << SIM_AT_ANSWER | 1u << SIM_AT_START | 1u << SIM_AT_CRASH | 1u << SIM_AT_HALT,
+    .tap = zk_tap,
+    .finish = zk_finish,
     .identity = identity,
+    .about = zk_about,
 };
