@@ -66,7 +66,13 @@ static uint8_t *arena_map(uint64_t base, uint64_t bytes)
     if (at == MAP_FAILED) {
         at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     }
-    return at == MAP_FAILED ? NULL : at;
+    if (at == MAP_FAILED) {
+        return NULL;
+    }
+#ifndef TERRARIUM_ASAN
+    (void)madvise(at, bytes, MADV_HUGEPAGE); /* a world that grows spends its time in page faults else */
+#endif
+    return at;
 }
 
 struct arena *arena_open(bool elsewhere, uint64_t process_bytes, uint8_t fill)
