@@ -116,6 +116,22 @@ struct guest_op *guest_op_find(struct guest_run *run, uint64_t tag)
     return tag == 0 || tag > whole->op_count ? NULL : whole->ops[tag - 1];
 }
 
+/* Three or four digits are all that a reader wants. */
+static void tell_time(struct text *text, uint64_t us)
+{
+    uint64_t unit = us >= 10000000 ? 100000 : (us >= 1000000 ? 10000 : (us >= 10000 ? 1000 : 1));
+
+    us -= us % unit;
+    if (us >= 1000000 && us % 1000000 != 0) {
+        text_u64(text, us / 1000000);
+        text_char(text, '.');
+        text_padded(text, (int64_t)(us % 1000000 / 10000), 2);
+        text_char(text, 's');
+        return;
+    }
+    scenario_print_time(text, (int64_t)us);
+}
+
 static void tell_op(struct run *run, const struct guest_op *op, struct span result)
 {
     static const char *const fates[] = {"open", "acknowledged", "failed", "fate unknown"};
@@ -136,7 +152,7 @@ static void tell_op(struct run *run, const struct guest_op *op, struct span resu
     text_str(&text, ": ");
     text_str(&text, fates[op->fate]);
     text_str(&text, " after ");
-    scenario_print_time(&text, (int64_t)(op->end_us - op->begin_us));
+    tell_time(&text, op->end_us - op->begin_us);
     if (result.len > 0) {
         text_str(&text, ", ");
         text_span(&text, result);

@@ -183,7 +183,7 @@ enum guest_truth zk_ask_fired(struct guest_run *run, const struct guest_value *v
 /* ---- what operations returned ---- */
 
 static const struct zk_ask *answered_op(struct guest_run *run, const struct guest_value *value,
-                                       struct guest_answer *answer)
+                                        struct guest_answer *answer)
 {
     const struct zk_ask *op = value->op == NULL ? NULL : zk_op_of(run->state, value->op->tag);
 

@@ -458,7 +458,7 @@ static const struct guest_param op_params[] = {
 };
 
 static const struct zk_ask *op_of(const struct zk_run *zk, const struct guest_value *value,
-                                 struct text *why)
+                                  struct text *why)
 {
     const struct zk_ask *op = value->op == NULL ? NULL : zk_op_of(zk, value->op->tag);
 

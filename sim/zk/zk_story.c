@@ -140,7 +140,7 @@ static void tell_vote(struct story *story)
         put_number(story, " in round ", round);
     }
     put_why(story, effect->bytes);
-    say(story, GUEST_SAY_ROLE);
+    say(story, story->zk->servers[story->process].bit == 0 ? GUEST_SAY_DETAIL : GUEST_SAY_ROLE);
 }
 
 static void tell_elected(struct story *story)
