@@ -40,7 +40,9 @@ static const struct guest_param verb_crash[] = {
 };
 
 static const struct guest_param verb_rot[] = {
-    [SCN_ROT_FILE] = {.name = "FILE", .kind = GUEST_WORD, .help = "a name; log.* is the newest log"},
+    [SCN_ROT_FILE] = {.name = "FILE",
+                      .kind = GUEST_WORD,
+                      .help = "a name; log.* is the newest log"},
     [SCN_ROT_BYTE] = {.name = "byte",
                       .kind = GUEST_NUMBER,
                       .flags = GUEST_KEYED,
