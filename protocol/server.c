@@ -17,6 +17,7 @@ static void *server_make(struct mem *mem, struct span config)
     server->mem = mem;
     server->role = ROLE_LOADING;
     server->follows = -1;
+    server->wake_us = WAKE_NEVER;
     server->reload_at_us = WAKE_NEVER;
     server->look_at_us = WAKE_NEVER;
     server->config_bad =
@@ -373,10 +374,23 @@ static void server_set_wake(struct server *server, struct fx *fx)
         fx_wake(fx, zab_learner_wake_us(&server->learner));
     }
     if (server->serving && server->prep != NULL) {
-        fx_wake(fx, session_tracker_due_us(&server->tracker));
+        uint64_t due_us = session_tracker_due_us(&server->tracker);
+        fx_wake(fx, due_us > server->expire_at_us ? due_us : server->expire_at_us);
     }
     fx_wake(fx, server->reload_at_us);
     fx_wake(fx, server->look_at_us);
+}
+
+/* Woken later than asked, by an eighth of a tick and more: the process was frozen or has too much
+ * to do. What was heard of sessions meanwhile waits on its connections, and at the followers for
+ * the next ping, so no session is judged before there was time to hear of it. */
+static void server_note_freeze(struct server *server, const struct input *in)
+{
+    uint64_t tick_us = config_us(server->config.tick_ms);
+
+    if (server->wake_us < in->mono_us && in->mono_us - server->wake_us >= tick_us / 8) {
+        server->expire_at_us = in->mono_us + tick_us;
+    }
 }
 
 static void server_step(void *self, const struct input *in, struct fx *fx)
@@ -385,6 +399,7 @@ static void server_step(void *self, const struct input *in, struct fx *fx)
 
     if (server->booted) {
         history_begin_step(&server->history);
+        server_note_freeze(server, in);
     }
     server_route(server, fx, in);
     if (!server->booted) {
@@ -398,6 +413,7 @@ static void server_step(void *self, const struct input *in, struct fx *fx)
     history_trim(&server->history, zab_leader_floor(&server->leader));
     clients_on_time(server->clients, in, fx);
     server_set_wake(server, fx);
+    server->wake_us = fx->wake_us;
 }
 
 const struct process_ops server_ops = {.name = "server", .make = server_make, .step = server_step};

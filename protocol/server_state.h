@@ -56,8 +56,10 @@ struct server {
     bool settling;         /* a role ended: waits for the log before it looks for a leader */
     uint64_t reload_at_us; /* after a failure of the disk */
     uint64_t reload_wait_us;
-    uint64_t look_at_us; /* observers wait before they look again */
-    int64_t follows;     /* leader's id, -1 for none */
+    uint64_t look_at_us;   /* observers wait before they look again */
+    int64_t follows;       /* leader's id, -1 for none */
+    uint64_t wake_us;      /* asked for by the last step */
+    uint64_t expire_at_us; /* no session expires before: this server was frozen */
 
     struct tree_result result;
     struct bytes txn; /* scratch for prep */

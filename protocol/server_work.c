@@ -301,6 +301,9 @@ static void server_expire(struct server *server, struct fx *fx, const struct inp
 {
     int64_t session;
 
+    if (in->mono_us < server->expire_at_us) {
+        return;
+    }
     while (session_tracker_expire(&server->tracker, in->mono_us, &session)) {
         struct request request = request_close_session(session);
         fx_note(fx, NOTE_SESSION_EXPIRED, (uint64_t)session, 0, 0, span_make(NULL, 0));
