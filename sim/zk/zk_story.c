@@ -4,6 +4,7 @@
  *
  * Called before the rest of the guest sees the note: what it tells is the state before. */
 #include "sim/zk/zk_guest.h"
+#include "tree/txn.h"
 
 static const char *mode_name(enum sync_mode mode)
 {
@@ -288,16 +289,36 @@ static const struct guest_op *op_of_zxid(const struct story *story)
     return txn == NULL ? NULL : named_op(story, txn->tag);
 }
 
+/* " (NODEEXISTS)": why the transaction, which changes nothing, was refused. */
+static void put_refusal(struct story *story)
+{
+    struct server_view view;
+    const struct history_txn *entry;
+    struct txn txn;
+
+    if (!zk_view(story->zk, story->process, &view) || view.history == NULL) {
+        return;
+    }
+    entry = history_find(view.history, (int64_t)story->effect->a);
+    if (entry != NULL && txn_decode(entry->bytes, &txn) == ERR_OK && txn.header.type == OP_ERROR) {
+        put(story, " (");
+        put(story, zk_code_name(txn.error));
+        put(story, ")");
+    }
+}
+
 static void tell_commit(struct story *story)
 {
     const struct guest_op *op = op_of_zxid(story);
+    const struct zk_txn *txn = zk_ledger_find(&story->zk->ledger, (int64_t)story->effect->a);
     bool first = true;
 
     if (op == NULL) {
         return;
     }
-    put(story, "commits ");
+    put(story, txn->type == OP_ERROR ? "commits the refusal of " : "commits ");
     text_span(&story->text, op->label);
+    put_refusal(story);
     put_zxid(story, ": zxid ", (int64_t)story->effect->a);
     put(story, " is on the disks of ");
     for (uint32_t p = 0; p < story->zk->server_count; p++) {
