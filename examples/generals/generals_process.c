@@ -234,8 +234,11 @@ static uint8_t vote(const struct general *general, uint32_t place, uint32_t leve
 
 static enum generals_order decide_oral(struct general *general)
 {
-    for (uint32_t level = general->config.depth; level-- > 0;) {
-        for (uint32_t place = 0; place < 1u << (4 * level); place++) {
+    ENSURE(general->config.depth <= GENERALS_DEPTH_MAX);
+    for (uint32_t below = general->config.depth; below > 0; below--) {
+        uint32_t level = below - 1;
+
+        for (uint32_t place = 0; place < TREE_SIZE >> (4 * (GENERALS_DEPTH_MAX - level)); place++) {
             if (is_path(&general->config, place, level)) {
                 general->tree[level][place] = vote(general, place, level);
             }

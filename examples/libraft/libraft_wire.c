@@ -241,7 +241,7 @@ static void get_install_snapshot(struct reader *reader, struct raft_install_snap
 /* Give back what a message that is not whole had taken. */
 static void message_drop(struct raft_message *message)
 {
-    if (message->type == RAFT_IO_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
+    if (message->type == RAFT_IO_APPEND_ENTRIES && message->append_entries.entries != NULL) {
         raft_free(message->append_entries.entries[0].batch);
         raft_free(message->append_entries.entries);
     }

@@ -37,7 +37,7 @@ struct span paxos_slots_value(const struct paxos_slots *slots, const struct paxo
 enum err paxos_slots_accept(struct paxos_slots *slots, const struct paxos_vote *vote,
                             struct span *record);
 /* Note that it is chosen, whoever accepted it. Errors: ERR_MEMORY. */
-enum err paxos_slots_choose(struct paxos_slots *slots, uint64_t slot, struct span value);
+enum err paxos_slots_choose(struct paxos_slots *slots, uint64_t number, struct span value);
 /* Take over the file; *good is the length of its undamaged part. Errors: ERR_MEMORY. */
 enum err paxos_slots_load(struct paxos_slots *slots, struct span file, uint64_t *good);
 

@@ -454,7 +454,9 @@ START_TEST(test_messages_survive_their_bytes)
         bytes_init(&bytes, mem);
         generals_message_encode(&message, is_signed, &bytes);
         EXPECT(generals_message_decode(bytes_span(&bytes), 16, &back) == ERR_OK);
-        EXPECT(memcmp(&back, &message, sizeof(back)) == 0);
+        EXPECT(back.order == message.order && back.hops == message.hops);
+        EXPECT(memcmp(back.path, message.path, sizeof(back.path)) == 0);
+        EXPECT(memcmp(back.signatures, message.signatures, sizeof(back.signatures)) == 0);
         for (size_t cut = 0; cut < bytes.len; cut++) {
             bool whole = is_signed && cut == 2 + message.hops; /* the same without signatures */
 
