@@ -32,7 +32,7 @@ extern const struct guest_param zk_answered_params[2];
         {"fired", zk_fired_params, 4,                                                             \
          "{CLIENT} has heard {COUNT} watch events of {PATH}[ of the kind {type}]", zk_ask_fired}, \
         {"returned", zk_returned_params, 2,                                                       \
-         "{OP} has returned {DATA} (data; names of children with spaces between)",                \
+         "{OP} has returned {DATA} (data; names of children in any order, with spaces between)",  \
          zk_ask_returned},                                                                        \
     {                                                                                             \
         "answered", zk_answered_params, 2, "{OP} was answered with {CODE}", zk_ask_answered       \

@@ -441,6 +441,8 @@ static void tell_event(struct story *story)
     text_quoted(&story->text, story->effect->bytes);
     if ((int64_t)story->effect->b > 0) {
         put_zxid(story, " of zxid ", (int64_t)story->effect->b);
+    } else {
+        put(story, ", missed while it had no server");
     }
     say(story, GUEST_SAY_CLIENT);
 }
