@@ -410,7 +410,8 @@ static void leader_on_newleader_ack(struct zab_leader *leader, struct fx *fx, st
         zab_peer_drop(leader, fx, peer, "expected the ACK of NEWLEADER");
         return;
     }
-    peer->acked = packet->zxid;
+    /* Also everything that was sent before NEWLEADER as committed: it has no ACK of its own. */
+    peer->acked = peer->synced > packet->zxid ? peer->synced : packet->zxid;
     peer->phase = PEER_READY;
     if (leader->phase == LEADER_SYNC) {
         leader_try_establish(leader, fx, now_us);

@@ -30,7 +30,8 @@ struct zab_peer {
     int64_t accepted_epoch; /* from its INFO */
     int64_t state_epoch;    /* from ACKEPOCH; -1 does not count as an acknowledgement */
     int64_t state_zxid;
-    int64_t acked;        /* last proposal acknowledged; (epoch, 0) with NEWLEADER; 0 before */
+    int64_t acked;        /* last proposal acknowledged; NEWLEADER counts for `synced`; 0 before */
+    int64_t synced;       /* last one sent with its COMMIT before NEWLEADER */
     uint64_t deadline_us; /* it must be heard of by then */
 
     struct image_writer *image; /* PEER_SNAP */

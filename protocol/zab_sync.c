@@ -66,6 +66,7 @@ static void sync_finish(struct zab_leader *leader, struct fx *fx, struct zab_pee
             zab_peer_send(peer, fx, out);
         }
     }
+    peer->synced = history_commit_zxid(history);
     out = fx_out(fx);
     mark = wire_packet_begin(out, PACKET_NEWLEADER, zxid_make(leader->epoch, 0));
     membership_print(leader->deps.ensemble->committed, out);
