@@ -447,11 +447,14 @@ static void tell_event(struct story *story)
     say(story, GUEST_SAY_CLIENT);
 }
 
+/* That a leader gives a learner up is half of why the learner goes. */
 static void tell_refused(struct story *story)
 {
-    put_server(story, "sends away ", (int64_t)story->effect->a);
+    bool leads = story->zk->servers[story->process].serving && (int64_t)story->effect->a > 0;
+
+    put_server(story, "drops ", (int64_t)story->effect->a);
     put_why(story, story->effect->bytes);
-    say(story, GUEST_SAY_DETAIL);
+    say(story, leads ? GUEST_SAY_ROLE : GUEST_SAY_DETAIL);
 }
 
 /* ---- all notes ---- */
