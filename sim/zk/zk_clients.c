@@ -1,4 +1,5 @@
 /* zk_clients.c - sessions, operations and watches, and the checks of what clients see. */
+#include "base/hash.h"
 #include "protocol/client_ask.h"
 #include "sim/zk/zk_guest.h"
 
@@ -134,18 +135,74 @@ static void on_fired(struct zk_run *zk, uint32_t process, const struct effect *e
                                                            .path = zk_copy(zk, effect->bytes)};
 }
 
-static void watch_arm(struct zk_run *zk, struct zk_client *client, struct span path, uint32_t kind)
+static struct zk_armed *armed_find(const struct zk_client *client, struct span path)
 {
     for (uint32_t i = 0; i < client->armed_count; i++) {
         if (span_equal(client->armed[i].path, path)) {
-            client->armed[i].kinds |= kind;
-            return;
+            return &client->armed[i];
         }
     }
-    if (zk_reserve(zk, &client->armed, &client->armed_room, client->armed_count,
-                   sizeof(*client->armed))) {
-        client->armed[client->armed_count++] = (struct zk_armed){.path = path, .kinds = kind};
+    return NULL;
+}
+
+/* A read that left a watch has returned: what it showed is what the watch waits to see changed. */
+static void watch_arm(struct zk_run *zk, struct zk_client *client, const struct zk_ask *op,
+                      uint32_t kind)
+{
+    struct zk_armed *armed = armed_find(client, op->path);
+
+    if (armed == NULL) {
+        if (!zk_reserve(zk, &client->armed, &client->armed_room, client->armed_count,
+                        sizeof(*client->armed))) {
+            return;
+        }
+        armed = &client->armed[client->armed_count++];
+        *armed = (struct zk_armed){.path = op->path};
     }
+    armed->kinds |= kind;
+    if (kind == ZK_WATCH_DATA) {
+        armed->mzxid = op->stat.mzxid;
+    } else if (kind == ZK_WATCH_CHILD) {
+        armed->children = hash_bytes(op->result, 0);
+    }
+}
+
+/* Does this answer show a change that a watch of the same client should have told before? */
+static bool shows_untold(const struct zk_armed *armed, const struct zk_ask *op)
+{
+    bool there = op->code == ZK_OK;
+
+    if (op->code != ZK_OK && op->code != ZK_NONODE) {
+        return false;
+    }
+    switch (op->op) {
+    case OP_GET_DATA:
+    case OP_EXISTS:
+        return ((armed->kinds & ZK_WATCH_DATA) != 0 &&
+                (!there || op->stat.mzxid != armed->mzxid)) ||
+               ((armed->kinds & ZK_WATCH_EXIST) != 0 && there);
+    case OP_GET_CHILDREN:
+        return (armed->kinds & ZK_WATCH_CHILD) != 0 &&
+               (!there || hash_bytes(op->result, 0) != armed->children);
+    default:
+        return false;
+    }
+}
+
+static void check_untold(struct zk_run *zk, const struct zk_client *client, const struct zk_ask *op)
+{
+    const struct zk_armed *armed = armed_find(client, op->path);
+    char room[ZK_WORDS_MAX];
+    struct text text;
+
+    if (armed == NULL || !shows_untold(armed, op)) {
+        return;
+    }
+    text_begin(zk, &text, room, client);
+    text_str(&text, " is shown a new state of ");
+    text_quoted(&text, op->path);
+    text_str(&text, ", and its watch there has not fired");
+    zk_fail(zk, ZK_CHECK_WATCH_ORDER, &text);
 }
 
 /* Which watches an event uses up. */
@@ -170,18 +227,16 @@ static void watch_use(struct zk_run *zk, struct zk_client *client, struct span p
     char room[ZK_WORDS_MAX];
     struct text text;
     uint32_t kinds = event_kinds(type);
+    struct zk_armed *armed;
 
     if (kinds == 0) {
         return;
     }
-    for (uint32_t i = 0; i < client->armed_count; i++) {
-        struct zk_armed *armed = &client->armed[i];
-
-        if (span_equal(armed->path, path) && (armed->kinds & kinds) != 0) {
-            /* A deletion is told once for a data and a child watch of the same connection. */
-            armed->kinds &= ~kinds;
-            return;
-        }
+    armed = armed_find(client, path);
+    if (armed != NULL && (armed->kinds & kinds) != 0) {
+        /* A deletion is told once for a data and a child watch of the same connection. */
+        armed->kinds &= ~kinds;
+        return;
     }
     text_begin(zk, &text, room, client);
     text_str(&text, " hears ");
@@ -508,9 +563,9 @@ static void arm_of_op(struct zk_run *zk, const struct zk_ask *op, int32_t code)
     struct zk_client *client = &zk->clients[op->client];
 
     if (op->op == OP_EXISTS && code == ZK_NONODE) {
-        watch_arm(zk, client, op->path, ZK_WATCH_EXIST);
+        watch_arm(zk, client, op, ZK_WATCH_EXIST);
     } else if (code == ZK_OK) {
-        watch_arm(zk, client, op->path,
+        watch_arm(zk, client, op,
                   op->op == OP_GET_CHILDREN || op->op == OP_GET_CHILDREN2 ? ZK_WATCH_CHILD
                                                                           : ZK_WATCH_DATA);
     }
@@ -529,6 +584,7 @@ void zk_clients_answer(struct zk_run *zk, const struct sim_event *event)
     if (answer.code == ZK_OK && answer.has_reply) {
         keep_result(zk, op, &answer);
     }
+    check_untold(zk, &zk->clients[op->client], op);
     if (op->watch) {
         arm_of_op(zk, op, answer.code);
     }

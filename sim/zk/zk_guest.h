@@ -67,7 +67,8 @@ enum zk_lane {
     X(ONE_LEADER, "one-leader",                                                                   \
       "an epoch has one leader, and only it proposes in it (EP-1, EP-10)")                        \
     X(EPOCHS, "epochs",                                                                           \
-      "durable epochs never go back, accepted is never below current (EP-3 to 5)")                \
+      "durable epochs never go back, accepted is never below current, a quorum has accepted "     \
+      "before a leader goes on (EP-3 to 5, EP-8)")                                                \
     X(VOTE_TRUTH, "vote-truth",                                                                   \
       "a first vote offers what is on disk, neither more nor less (EP-13)")                       \
     X(AGREEMENT, "agreement",                                                                     \
@@ -87,7 +88,8 @@ enum zk_lane {
     X(SYNC_CHOICE, "sync-choice", "DIFF only to who has a part of the leader's history (ST-14)")  \
     X(SESSION_ORDER, "session-order",                                                             \
       "a session never sees an older state than before (CL-3, CL-4)")                             \
-    X(WATCH_ORDER, "watch-order", "a watch event comes before any reply of the new state (WA-1)") \
+    X(WATCH_ORDER, "watch-order",                                                                 \
+      "a watch event comes before any reply of the new state, and does come (WA-1, WA-3)")        \
     X(WATCH_ONCE, "watch-once", "a watch fires at most once (WA-2)")                              \
     X(SESSION_END, "session-end", "nothing of a session is committed after its close (SE-3)")     \
     X(EPHEMERALS, "ephemerals", "ephemerals are there exactly as long as their session (SE-4)")
@@ -133,6 +135,8 @@ enum zk_watch {
 struct zk_armed {
     struct span path;
     uint32_t kinds;
+    int64_t mzxid;     /* ZK_WATCH_DATA: of the node when the watch was left */
+    uint64_t children; /* ZK_WATCH_CHILD: hash of the names then */
 };
 /* A watch event that a client has had. */
 struct zk_heard {

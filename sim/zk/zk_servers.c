@@ -66,30 +66,6 @@ void zk_servers_down(struct zk_run *zk, uint32_t process)
     server->applied = -1;
 }
 
-static void on_recovered(struct zk_run *zk, uint32_t process, int64_t zxid)
-{
-    struct zk_server *server = &zk->servers[process];
-    struct server_view view;
-    char room[ZK_WORDS_MAX];
-    struct text text;
-
-    server->durable_before = server->durable;
-    server->durable = zxid;
-    server->applied = zxid;
-    if (!server->syncing && !zk_ledger_contains(&zk->ledger, zxid, server->promised)) {
-        text_begin(zk, &text, room, process);
-        text_str(&text, " had acknowledged up to zxid ");
-        zk_text_zxid(&text, server->promised);
-        text_str(&text, " and comes back with ");
-        zk_text_zxid(&text, zxid);
-        zk_fail(zk, ZK_CHECK_RECOVERY, &text);
-    }
-    zk_txns_check_kept(zk, process);
-    if (zk_view(zk, process, &view) && view.tree != NULL && tree_zxid(view.tree) == zxid) {
-        zk_txns_check_tree(zk, process, &view);
-    }
-}
-
 /* ---- epochs ---- */
 
 static void epoch_fail(struct zk_run *zk, uint32_t process, const char *what, int64_t from,
@@ -119,6 +95,58 @@ static void on_accepted(struct zk_run *zk, uint32_t process, int64_t epoch)
     server->accepted = epoch;
 }
 
+/* A crash in the middle of replacing a file may leave the new one without anybody having said so.
+ */
+static void recover_epochs(struct zk_run *zk, uint32_t process, int64_t current,
+                           const struct server_view *view)
+{
+    struct zk_server *server = &zk->servers[process];
+
+    if (current < server->current) {
+        epoch_fail(zk, process, ": a restart takes currentEpoch back from ", server->current,
+                   current);
+    }
+    server->current = current;
+    if (view->history == NULL) {
+        return;
+    }
+    if (view->accepted < server->accepted) {
+        epoch_fail(zk, process, ": a restart takes acceptedEpoch back from ", server->accepted,
+                   view->accepted);
+    }
+    server->accepted = view->accepted;
+}
+
+static void on_recovered(struct zk_run *zk, uint32_t process, int64_t zxid, int64_t epoch)
+{
+    struct zk_server *server = &zk->servers[process];
+    struct server_view view;
+    char room[ZK_WORDS_MAX];
+    struct text text;
+
+    server->durable_before = server->durable;
+    server->durable = zxid;
+    server->applied = zxid;
+    if (!server->syncing && !zk_ledger_contains(&zk->ledger, zxid, server->promised)) {
+        text_begin(zk, &text, room, process);
+        text_str(&text, " had acknowledged up to zxid ");
+        zk_text_zxid(&text, server->promised);
+        text_str(&text, " and comes back with ");
+        zk_text_zxid(&text, zxid);
+        zk_fail(zk, ZK_CHECK_RECOVERY, &text);
+    }
+    zk_txns_check_kept(zk, process);
+    if (!zk_view(zk, process, &view)) {
+        return;
+    }
+    if (!zk->standalone) {
+        recover_epochs(zk, process, epoch, &view);
+    }
+    if (view.tree != NULL && tree_zxid(view.tree) == zxid) {
+        zk_txns_check_tree(zk, process, &view);
+    }
+}
+
 /* The leader of an epoch: whoever went on to synchronisation in it. */
 static void epoch_led(struct zk_run *zk, uint32_t process, int64_t number)
 {
@@ -142,6 +170,26 @@ static void epoch_led(struct zk_run *zk, uint32_t process, int64_t number)
     epoch->leader = process;
 }
 
+/* Nobody of a quorum may follow an older leader any more when a new one begins to synchronise. */
+static void check_promises(struct zk_run *zk, uint32_t process, int64_t epoch)
+{
+    char room[ZK_WORDS_MAX];
+    struct text text;
+    uint64_t bits = 0;
+
+    for (uint32_t p = 0; p < zk->server_count; p++) {
+        bits |= zk->servers[p].accepted >= epoch ? zk->servers[p].bit : 0;
+    }
+    if (zk_has_quorum(zk, bits)) {
+        return;
+    }
+    text_begin(zk, &text, room, process);
+    text_str(&text, " goes on to lead epoch ");
+    text_i64(&text, epoch);
+    text_str(&text, ", which no quorum has promised to follow");
+    zk_fail(zk, ZK_CHECK_EPOCHS, &text);
+}
+
 static void on_current(struct zk_run *zk, uint32_t process, int64_t epoch)
 {
     struct zk_server *server = &zk->servers[process];
@@ -155,6 +203,7 @@ static void on_current(struct zk_run *zk, uint32_t process, int64_t epoch)
     server->current = epoch;
     if (server->role == ROLE_LEADING) {
         epoch_led(zk, process, epoch);
+        check_promises(zk, process, epoch);
     }
 }
 
@@ -347,7 +396,7 @@ static void on_disk(struct zk_run *zk, uint32_t process, const struct effect *ef
     struct zk_server *server = &zk->servers[process];
 
     if (effect->id == NOTE_RECOVERED) {
-        on_recovered(zk, process, (int64_t)effect->a);
+        on_recovered(zk, process, (int64_t)effect->a, (int64_t)effect->c);
     } else if (effect->id == NOTE_TRUNCATED) {
         server->promised = (int64_t)effect->a;
     } else if (effect->id == NOTE_SNAPSHOT && server->syncing && server->mode == SYNC_SNAP) {

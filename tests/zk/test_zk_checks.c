@@ -68,6 +68,10 @@ static const struct {
     {"currentEpoch goes back", "epochs",
      ENSEMBLE "at +0s s1 say accepted-epoch 3\nat +0s s1 say current-epoch 3\n"
               "at +0s s1 say current-epoch 2\n"},
+    {"an epoch without promises", "epochs",
+     ENSEMBLE "at +0s s3 say accepted-epoch 2\nat +0s s3 say current-epoch 2\n"},
+    {"a restart that forgets an epoch", "epochs",
+     ENSEMBLE "at +0s s3 say accepted-epoch 2\nat +0s s1 say recovered 0 0 0\n"},
     {"a vote with more than the disk has", "vote-truth",
      ENSEMBLE "at +0s s1 say looking 2 0x100000001 1\n"},
     {"a vote with less than the disk has", "vote-truth", COMMITTED "at +0s s1 say looking 2 0 1\n"},
@@ -109,8 +113,8 @@ static const struct {
     {"a commit on one disk of three", "commit-durable",
      PROPOSED "at +0s s3 say logged 0x100000001\nat +0s s3 say commits 0x100000001 0xaa\n"},
     {"an epoch that one of three acknowledged", "commit-durable",
-     ENSEMBLE "at +0s s3 say accepted-epoch 2\nat +0s s3 say current-epoch 2\n"
-              "at +0s s3 say established 2 0 0\n"},
+     ENSEMBLE "at +0s s3 say accepted-epoch 2\nat +0s s1 say accepted-epoch 2\n"
+              "at +0s s3 say current-epoch 2\nat +0s s3 say established 2 0 0\n"},
     {"a new leader without what was committed", "committed-kept",
      COMMITTED "at +0s s2 say role 3 1\nat +0s s2 say accepted-epoch 2\n"
                "at +0s s1 say accepted-epoch 2\nat +0s s2 say current-epoch 2\n"
@@ -170,6 +174,15 @@ static const struct {
               "at +0s c1 tell client 0 0x10 text=\"s2:2181\"\n"
               "at +0s c1 tell client 1 0x10 text=\"s2:2181\"\n"
               "at +0s c1 tell ok 2 0x100000002 4\n"},
+    {"a new state and no event", "watch-order",
+     ENSEMBLE "at +0s c1 exists /a -w as r1\nat +0s c1 answer 1 0\n"
+              "at +0s c1 exists /a as r2\nat +0s c1 answer 2 -101\n"},
+    {"the old state and no event", "",
+     ENSEMBLE "at +0s c1 exists /a -w as r1\nat +0s c1 answer 1 0\n"
+              "at +0s c1 exists /a as r2\nat +0s c1 answer 2 0\n"},
+    {"a node that is there and no event", "watch-order",
+     ENSEMBLE "at +0s c1 exists /a -w as r1\nat +0s c1 answer 1 -101\n"
+              "at +0s c1 exists /a as r2\nat +0s c1 answer 2 0\n"},
     {"a watch that fires twice", "watch-once",
      ENSEMBLE "at +0s c1 exists /a -w as r1\nat +0s c1 answer 1 0\n"
               "at +0s c1 tell event 3 0x100000002 3 text=\"/a\"\n"
