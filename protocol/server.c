@@ -365,7 +365,7 @@ static void server_on_time(struct server *server, struct fx *fx, const struct in
     }
 }
 
-static void server_set_wake(struct server *server, struct fx *fx)
+static void server_set_wake(struct server *server, struct fx *fx, const struct input *in)
 {
     if (!server->config.standalone) {
         fx_wake(fx, peers_wake_us(&server->peers));
@@ -378,7 +378,9 @@ static void server_set_wake(struct server *server, struct fx *fx)
         fx_wake(fx, due_us > server->expire_at_us ? due_us : server->expire_at_us);
     }
     fx_wake(fx, server->reload_at_us);
-    fx_wake(fx, server->look_at_us);
+    if (server->look_at_us > in->mono_us) {
+        fx_wake(fx, server->look_at_us);
+    } /* else the disk is not settled yet, and its answer is the next input */
 }
 
 /* Woken later than asked, by an eighth of a tick and more: the process was frozen or has too much
@@ -412,7 +414,7 @@ static void server_step(void *self, const struct input *in, struct fx *fx)
     store_flush(server->store, fx);
     history_trim(&server->history, zab_leader_floor(&server->leader));
     clients_on_time(server->clients, in, fx);
-    server_set_wake(server, fx);
+    server_set_wake(server, fx, in);
     server->wake_us = fx->wake_us;
 }
 
