@@ -44,18 +44,32 @@ struct zk_ask *zk_op_of(const struct zk_run *zk, uint64_t tag)
     return tag < zk->op_room && zk->ops[tag].op != 0 ? &zk->ops[tag] : NULL;
 }
 
-struct zk_ask *zk_op_put(struct zk_run *zk, uint64_t tag)
+/* A write that may take an ephemeral away, or has put another node in its place. */
+static void contest(struct zk_run *zk, const struct zk_ask *op)
+{
+    for (uint32_t i = 0; i < zk->ephemeral_count; i++) {
+        struct zk_ephemeral *ephemeral = &zk->ephemerals[i];
+
+        ephemeral->contested = ephemeral->contested || span_equal(ephemeral->path, op->path);
+    }
+}
+
+bool zk_op_put(struct zk_run *zk, uint64_t tag, const struct zk_ask *op)
 {
     uint32_t room = zk->op_room;
 
     if (tag >= UINT32_MAX / 2 ||
         !zk_reserve(zk, &zk->ops, &zk->op_room, (uint32_t)tag, sizeof(*zk->ops))) {
-        return NULL;
+        return false;
     }
     if (zk->op_room > room) {
         memset(&zk->ops[room], 0, (zk->op_room - room) * sizeof(*zk->ops));
     }
-    return &zk->ops[tag];
+    zk->ops[tag] = *op;
+    if (op->op == OP_DELETE || op->op == OP_CREATE) {
+        contest(zk, op);
+    }
+    return true;
 }
 
 static void text_begin(const struct zk_run *zk, struct text *text, char *room,
@@ -366,38 +380,21 @@ void zk_clients_committed(struct zk_run *zk, const struct zk_txn *txn)
     }
 }
 
-/* Has anybody asked to delete this path since, or created it again? Then its fate says nothing. */
-static bool path_is_contested(const struct zk_run *zk, uint32_t tag)
-{
-    const struct zk_ask *op = &zk->ops[tag];
-
-    for (uint32_t i = 1; i < zk->op_room; i++) {
-        const struct zk_ask *other = &zk->ops[i];
-
-        if (i != tag && other->is_write && other->op != OP_SET_DATA && other->path.len > 0 &&
-            (span_equal(other->path, op->path) || span_equal(other->path, op->result))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void check_ephemeral(struct zk_run *zk, uint32_t process, const struct server_view *view,
-                            uint32_t tag)
+                            const struct zk_ephemeral *ephemeral)
 {
-    const struct zk_ask *op = &zk->ops[tag];
+    const struct zk_ask *op = &zk->ops[ephemeral->tag];
     const struct zk_session *session = zk_session_find(zk, op->session);
     int64_t now = tree_zxid(view->tree);
     bool wanted;
     char room[ZK_WORDS_MAX];
     struct text text;
 
-    if (session == NULL || op->zxid > now || !zk_ledger_contains(&zk->ledger, now, op->zxid) ||
-        path_is_contested(zk, tag)) {
+    if (session == NULL || op->zxid > now || !zk_ledger_contains(&zk->ledger, now, op->zxid)) {
         return;
     }
     wanted = session->closed_zxid == 0 || session->closed_zxid > now;
-    if ((tree_find(view->tree, op->result) != NULL) == wanted) {
+    if ((tree_find(view->tree, ephemeral->path) != NULL) == wanted) {
         return;
     }
     text_init(&text, room, sizeof(room));
@@ -405,7 +402,7 @@ static void check_ephemeral(struct zk_run *zk, uint32_t process, const struct se
     text_str(&text, " at zxid ");
     zk_text_zxid(&text, now);
     text_str(&text, wanted ? " has no ephemeral " : " still has the ephemeral ");
-    text_quoted(&text, op->result);
+    text_quoted(&text, ephemeral->path);
     text_str(&text, " of session ");
     zk_text_session(zk, &text, op->session);
     text_str(&text, wanted ? ", which is open" : ", which is closed");
@@ -433,12 +430,9 @@ void zk_clients_check_tree(struct zk_run *zk, uint32_t process, const struct ser
         text_str(&text, ", which is closed");
         zk_fail(zk, ZK_CHECK_EPHEMERALS, &text);
     }
-    for (uint32_t tag = 1; tag < zk->op_room; tag++) {
-        const struct zk_ask *op = &zk->ops[tag];
-
-        if (op->op == OP_CREATE && op->answered && op->code == ZK_OK &&
-            (op->flags == MODE_EPHEMERAL || op->flags == MODE_EPHEMERAL_SEQUENTIAL)) {
-            check_ephemeral(zk, process, view, tag);
+    for (uint32_t i = 0; i < zk->ephemeral_count; i++) {
+        if (!zk->ephemerals[i].contested) {
+            check_ephemeral(zk, process, view, &zk->ephemerals[i]);
         }
     }
 }
@@ -558,6 +552,29 @@ static void keep_result(struct zk_run *zk, struct zk_ask *op, const struct clien
     }
 }
 
+/* A delete whose fate is open may have been on its way since before the create. */
+static bool may_be_deleted(const struct zk_run *zk, struct span path)
+{
+    for (uint32_t i = 1; i < zk->op_room; i++) {
+        const struct zk_ask *op = &zk->ops[i];
+
+        if (op->op == OP_DELETE && (!op->answered || op->code == ZK_CONNECTIONLOSS) &&
+            span_equal(op->path, path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep_ephemeral(struct zk_run *zk, uint64_t tag, const struct zk_ask *op)
+{
+    if (zk_reserve(zk, &zk->ephemerals, &zk->ephemeral_room, zk->ephemeral_count,
+                   sizeof(*zk->ephemerals))) {
+        zk->ephemerals[zk->ephemeral_count++] = (struct zk_ephemeral){
+            .tag = tag, .path = op->result, .contested = may_be_deleted(zk, op->result)};
+    }
+}
+
 static void arm_of_op(struct zk_run *zk, const struct zk_ask *op, int32_t code)
 {
     struct zk_client *client = &zk->clients[op->client];
@@ -583,6 +600,10 @@ void zk_clients_answer(struct zk_run *zk, const struct sim_event *event)
     op->code = answer.code;
     if (answer.code == ZK_OK && answer.has_reply) {
         keep_result(zk, op, &answer);
+        if (op->op == OP_CREATE &&
+            (op->flags == MODE_EPHEMERAL || op->flags == MODE_EPHEMERAL_SEQUENTIAL)) {
+            keep_ephemeral(zk, event->effect->b, op);
+        }
     }
     check_untold(zk, &zk->clients[op->client], op);
     if (op->watch) {

@@ -112,10 +112,11 @@ struct zk_server {
     int64_t votes_for;   /* id, 0 none yet */
     int64_t follows;     /* id of the leader it elected, 0 none */
     uint32_t round;
-    int64_t accepted, current; /* durable epochs */
-    int64_t durable;           /* last zxid on disk */
-    int64_t durable_before;    /* ... before the last note about it */
-    int64_t promised;          /* last zxid that a restart must bring back */
+    int64_t accepted, current; /* epochs on disk; after a kill perhaps not durable yet: */
+    int64_t accepted_durable, current_durable;
+    int64_t durable;        /* last zxid on disk */
+    int64_t durable_before; /* ... before the last note about it */
+    int64_t promised;       /* last zxid that a restart must bring back */
     int64_t acked, acked_before;
     int64_t applied; /* last zxid in the tree; -1 unknown */
 };
@@ -161,6 +162,13 @@ struct zk_client {
     uint32_t heard_count, heard_room;
 };
 
+/* An ephemeral that a client knows to exist. */
+struct zk_ephemeral {
+    uint64_t tag; /* of its create */
+    struct span path;
+    bool contested; /* somebody asks to delete it, or to create it again: its fate says nothing */
+};
+
 struct zk_session {
     int64_t id;
     uint32_t client;     /* index in clients; SIM_NONE: of nobody we know */
@@ -197,6 +205,8 @@ struct zk_run {
     uint32_t session_count, session_room;
     struct zk_ask *ops; /* by tag */
     uint32_t op_room;
+    struct zk_ephemeral *ephemerals;
+    uint32_t ephemeral_count, ephemeral_room;
     struct zk_ledger ledger;
     int64_t epoch;          /* newest established one; 0 none yet */
     uint32_t leader;        /* its leader's process, whatever became of it; SIM_NONE */
@@ -255,8 +265,8 @@ void zk_clients_check_tree(struct zk_run *zk, uint32_t process, const struct ser
 struct zk_client *zk_client_of(const struct zk_run *zk, uint32_t process);
 struct zk_session *zk_session_find(const struct zk_run *zk, int64_t session);
 struct zk_ask *zk_op_of(const struct zk_run *zk, uint64_t tag);
-/* The entry of a new operation; NULL: no memory. */
-struct zk_ask *zk_op_put(struct zk_run *zk, uint64_t tag);
+/* Keep a new operation; false: no memory. */
+bool zk_op_put(struct zk_run *zk, uint64_t tag, const struct zk_ask *op);
 /* zk_story.c: before anything else of the note is done */
 void zk_story_note(struct zk_run *zk, const struct sim_event *event);
 

@@ -311,6 +311,8 @@ static enum err put_disk(struct past *past, uint32_t process, const struct guest
     }
     server->accepted = accepted;
     server->current = current;
+    server->accepted_durable = accepted;
+    server->current_durable = current;
     server->durable = past->last;
     server->promised = past->last;
     return err;

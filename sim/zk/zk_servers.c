@@ -51,6 +51,8 @@ void zk_servers_started(struct zk_run *zk, uint32_t process)
     if (!sim_file_at(zk->run->sim, process, 0, &file)) {
         server->accepted = 0;
         server->current = 0;
+        server->accepted_durable = 0;
+        server->current_durable = 0;
         server->durable = 0;
         server->promised = 0;
     }
@@ -93,6 +95,7 @@ static void on_accepted(struct zk_run *zk, uint32_t process, int64_t epoch)
                    epoch);
     }
     server->accepted = epoch;
+    server->accepted_durable = epoch;
 }
 
 /* A crash in the middle of replacing a file may leave the new one without anybody having said so.
@@ -102,17 +105,17 @@ static void recover_epochs(struct zk_run *zk, uint32_t process, int64_t current,
 {
     struct zk_server *server = &zk->servers[process];
 
-    if (current < server->current) {
-        epoch_fail(zk, process, ": a restart takes currentEpoch back from ", server->current,
-                   current);
+    if (current < server->current_durable) {
+        epoch_fail(zk, process, ": a restart takes currentEpoch back from ",
+                   server->current_durable, current);
     }
     server->current = current;
     if (view->history == NULL) {
         return;
     }
-    if (view->accepted < server->accepted) {
-        epoch_fail(zk, process, ": a restart takes acceptedEpoch back from ", server->accepted,
-                   view->accepted);
+    if (view->accepted < server->accepted_durable) {
+        epoch_fail(zk, process, ": a restart takes acceptedEpoch back from ",
+                   server->accepted_durable, view->accepted);
     }
     server->accepted = view->accepted;
 }
@@ -178,7 +181,7 @@ static void check_promises(struct zk_run *zk, uint32_t process, int64_t epoch)
     uint64_t bits = 0;
 
     for (uint32_t p = 0; p < zk->server_count; p++) {
-        bits |= zk->servers[p].accepted >= epoch ? zk->servers[p].bit : 0;
+        bits |= zk->servers[p].accepted_durable >= epoch ? zk->servers[p].bit : 0;
     }
     if (zk_has_quorum(zk, bits)) {
         return;
@@ -201,6 +204,7 @@ static void on_current(struct zk_run *zk, uint32_t process, int64_t epoch)
                    epoch);
     }
     server->current = epoch;
+    server->current_durable = epoch;
     if (server->role == ROLE_LEADING) {
         epoch_led(zk, process, epoch);
         check_promises(zk, process, epoch);
@@ -287,14 +291,14 @@ static void on_sync_done(struct zk_run *zk, uint32_t process, const struct effec
     char room[ZK_WORDS_MAX];
     struct text text;
 
-    if (zxid != server->durable || epoch != server->current) {
+    if (zxid != server->durable || epoch != server->current_durable) {
         text_begin(zk, &text, room, process);
         text_str(&text, " acknowledges epoch ");
         text_i64(&text, epoch);
         text_str(&text, " with zxid ");
         zk_text_zxid(&text, zxid);
         text_str(&text, "; on its disk are epoch ");
-        text_i64(&text, server->current);
+        text_i64(&text, server->current_durable);
         text_str(&text, " and zxid ");
         zk_text_zxid(&text, server->durable);
         zk_fail(zk, ZK_CHECK_ACK_DURABLE, &text);
@@ -339,7 +343,8 @@ static void on_established(struct zk_run *zk, uint32_t process, int64_t number, 
     for (uint32_t p = 0; p < zk->server_count; p++) {
         const struct zk_server *server = &zk->servers[p];
 
-        if (server->current >= number && zk_ledger_contains(&zk->ledger, server->durable, zxid)) {
+        if (server->current_durable >= number &&
+            zk_ledger_contains(&zk->ledger, server->durable, zxid)) {
             bits |= server->bit;
         }
     }

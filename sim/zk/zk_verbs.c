@@ -10,17 +10,15 @@ static enum err ask(struct guest_run *run, const struct guest_call *call, struct
                     struct bytes *request)
 {
     struct zk_run *zk = run->state;
-    struct zk_ask *op;
     enum err err = ERR_OK;
 
+    about->client = call->process - zk->server_count;
+    about->path = zk_copy(zk, about->path);
     if (!sim_is_up(run->sim, call->process)) {
         err = ERR_MISSING;
-    } else if (request->failed || (op = zk_op_put(zk, call->op->tag)) == NULL) {
+    } else if (request->failed || !zk_op_put(zk, call->op->tag, about)) {
         err = ERR_MEMORY;
     } else {
-        *op = *about;
-        op->client = call->process - zk->server_count;
-        op->path = zk_copy(zk, about->path);
         sim_ask(run->sim, call->process, call->op->tag, bytes_span(request));
     }
     bytes_drop(request);
