@@ -366,6 +366,7 @@ void election_start(struct election *election, struct fx *fx, uint64_t now_us,
     }
     election->state = VOTE_LOOKING;
     election->decided = false;
+    election->resting = false;
     election->started_us = now_us;
     /* Peers choose rounds too: no value may overflow. */
     election->round = (int64_t)((uint64_t)election->round + 1);
@@ -388,6 +389,15 @@ void election_start(struct election *election, struct fx *fx, uint64_t now_us,
     election_count(election, now_us);
 }
 
+void election_rest(struct election *election)
+{
+    election->resting = true;
+    election->decided = false;
+    election->settle_at_us = WAKE_NEVER;
+    election->resend_at_us = WAKE_NEVER;
+    election->out.count = 0;
+}
+
 void election_on_notification(struct election *election, struct fx *fx, uint64_t now_us,
                               int64_t from, const struct wire_vote *notice)
 {
@@ -400,7 +410,7 @@ void election_on_notification(struct election *election, struct fx *fx, uint64_t
     };
 
     election->out.count = 0;
-    if (from == election->sid || !election->has_current) {
+    if (from == election->sid || !election->has_current || election->resting) {
         return;
     }
     if (slot == NULL) {
@@ -426,7 +436,7 @@ void election_on_notification(struct election *election, struct fx *fx, uint64_t
 void election_on_time(struct election *election, struct fx *fx, uint64_t now_us)
 {
     election->out.count = 0;
-    if (election->state != VOTE_LOOKING) {
+    if (election->state != VOTE_LOOKING || election->resting) {
         return;
     }
     if (election->settle_at_us != WAKE_NEVER) {
@@ -456,7 +466,7 @@ void election_on_time(struct election *election, struct fx *fx, uint64_t now_us)
 
 uint64_t election_wake_us(const struct election *election)
 {
-    if (election->state != VOTE_LOOKING) {
+    if (election->state != VOTE_LOOKING || election->resting) {
         return WAKE_NEVER;
     }
     return election->settle_at_us != WAKE_NEVER ? election->settle_at_us : election->resend_at_us;
@@ -479,6 +489,7 @@ void election_set_state(struct election *election, enum vote_state state,
     election->current = *current;
     election->has_current = true;
     election->decided = false;
+    election->resting = false;
     election->settle_at_us = WAKE_NEVER;
     election->resend_at_us = WAKE_NEVER;
     election->out.count = 0;

@@ -72,6 +72,7 @@ struct election {
     uint64_t settle_at_us;    /* WAKE_NEVER unless a quorum agrees */
     uint64_t settle_until_us; /* no chatter postpones the end beyond */
     bool decided;
+    bool resting; /* between a role and the next election: answers nobody */
 
     uint32_t slot_count;
     struct election_slot *slots; /* union of the voters, by sid */
@@ -97,6 +98,10 @@ void election_set_timing(struct election *election, const struct election_timing
  * A server that is not a voter votes for nobody, whatever `own` says. Emits NOTE_LOOKING. */
 void election_start(struct election *election, struct fx *fx, uint64_t now_us,
                     const struct vote *own);
+/* The role ended, and the server is not ready to look for a leader yet: its log settles, its disk
+ * is read anew, it waits. Until election_start it answers nobody: who says that it still leads or
+ * follows keeps others from electing. */
+void election_rest(struct election *election);
 /* A notification of server `from`, in any state of ours. */
 void election_on_notification(struct election *election, struct fx *fx, uint64_t now_us,
                               int64_t from, const struct wire_vote *notice);

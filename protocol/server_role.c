@@ -177,6 +177,9 @@ static void server_leave(struct server *server, struct fx *fx, const struct inpu
     server_unserve(server, fx);
     zab_leader_stop(&server->leader, fx);
     zab_learner_stop(&server->learner, fx);
+    if (!server->config.standalone) {
+        election_rest(&server->election);
+    }
     if (server->role == ROLE_OBSERVING) {
         struct rand rand;
         rand_init(&rand, server->seed ^ in->mono_us);

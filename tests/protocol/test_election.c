@@ -614,6 +614,32 @@ START_TEST(test_a_leader_answers_with_its_established_vote)
 }
 END_TEST
 
+START_TEST(test_who_rests_answers_nobody_until_it_looks)
+{
+    struct wire_vote question = notice_make(VOTE_LOOKING, 2, 2);
+    struct election *election = &cluster.servers[3].election;
+    struct vote current = {.leader = 3, .zxid = 0x10000001b, .round = 2, .epoch = 1};
+
+    cluster_open(&cluster, 3, 0, 1);
+    cluster_start(&cluster, 3, 1, 0x10000001b);
+    election_set_state(election, VOTE_LEADING, &current);
+    election_rest(election);
+    fx_clear(&cluster.fx);
+    election_on_notification(election, &cluster.fx, 0, 2, &question);
+    EXPECT(election->out.count == 0);
+    election_on_time(election, &cluster.fx, SECOND);
+    EXPECT(election->out.count == 0);
+    EXPECT(election_wake_us(election) == WAKE_NEVER);
+
+    cluster_look(&cluster, 3);
+    fx_clear(&cluster.fx);
+    election_on_notification(election, &cluster.fx, SECOND, 2, &question);
+    EXPECT(election->out.count > 0);
+    EXPECT(election->out.notice.state == VOTE_LOOKING);
+    cluster_close(&cluster);
+}
+END_TEST
+
 START_TEST(test_two_memberships_need_both_quorums)
 {
     struct membership seen;
@@ -679,6 +705,7 @@ Suite *suite_election(void)
     tcase_add_test(tcase, test_an_empty_database_elects_nobody);
     tcase_add_test(tcase, test_first_election_has_the_captured_bytes);
     tcase_add_test(tcase, test_a_leader_answers_with_its_established_vote);
+    tcase_add_test(tcase, test_who_rests_answers_nobody_until_it_looks);
     tcase_add_test(tcase, test_two_memberships_need_both_quorums);
     suite_add_tcase(suite, tcase);
     return suite;
