@@ -143,6 +143,7 @@ static void server_serve(struct server *server, struct fx *fx, const struct inpu
         return;
     }
     server->serving = true;
+    server->reload_wait_us = 0; /* a full disk can be read: only who serves is well again */
     clients_serve(server->clients, &role);
     fx_note(fx, NOTE_SERVING, server->role, (uint64_t)epoch, (uint64_t)tree_zxid(server->tree),
             span_make(NULL, 0));
@@ -214,7 +215,6 @@ void server_on_broken(struct server *server, struct fx *fx, const struct input *
 void server_on_loaded(struct server *server, struct fx *fx, const struct input *in)
 {
     ENSURE(server->role == ROLE_LOADING);
-    server->reload_wait_us = 0;
     if (server->config.standalone) {
         server_set_role(server, fx, ROLE_STANDALONE);
         server_serve(server, fx, in);

@@ -226,6 +226,7 @@ static void load_bad_image(struct store *store, struct fx *fx, enum err err)
     if (err == ERR_MISSING) {
         store_file_drop(store, bad);
     } else {
+        fx_note(fx, NOTE_DISK_ERROR, (uint64_t)err, 0, 0, span_text(bad->name));
         bad->bad = true;
         bad->good = false;
         bad->seen = false;
