@@ -247,6 +247,7 @@ static void on_role(struct zk_run *zk, uint32_t process, enum server_role role)
     server->serving = false;
     server->syncing = role == ROLE_FOLLOWING || role == ROLE_OBSERVING;
     if (server->syncing) {
+        server->synced = false; /* how, it will be told */
         /* From here on a leader may take back what it never committed. */
         server->promised = zk_ledger_common(&zk->ledger, server->promised, zk->ledger.committed);
     }
@@ -404,7 +405,8 @@ static void on_disk(struct zk_run *zk, uint32_t process, const struct effect *ef
         on_recovered(zk, process, (int64_t)effect->a, (int64_t)effect->c);
     } else if (effect->id == NOTE_TRUNCATED) {
         server->promised = (int64_t)effect->a;
-    } else if (effect->id == NOTE_SNAPSHOT && server->syncing && server->mode == SYNC_SNAP) {
+    } else if (effect->id == NOTE_SNAPSHOT && server->syncing && server->synced &&
+               server->mode == SYNC_SNAP) {
         server->durable_before = server->durable;
         server->durable = (int64_t)effect->a; /* the tree that the leader streamed */
         server->applied = -1;
