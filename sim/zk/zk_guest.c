@@ -112,7 +112,10 @@ static void config_print(const struct guest_value *values, struct text *text)
     if (values[ZK_OPTION_COMMITLOG].given) {
         config_line(text, "commitLogCount", values[ZK_OPTION_COMMITLOG].number);
     }
-    for (int64_t i = 1; i <= count; i++) {
+    if (count == 1) { /* stand-alone */
+        config_line(text, "clientPort", ZK_PORT_CLIENT);
+    }
+    for (int64_t i = 1; count > 1 && i <= count; i++) {
         text_str(text, "server.");
         text_i64(text, i);
         text_str(text, "=s");

@@ -244,7 +244,9 @@ static void tell_recovered(struct story *story)
         return; /* TRUNC loads again: its own line tells */
     }
     put_zxid(story, "has zxid ", (int64_t)effect->a);
-    put_number(story, " of epoch ", (int64_t)effect->c);
+    if ((int64_t)effect->c >= 0) { /* else stand-alone */
+        put_number(story, " of epoch ", (int64_t)effect->c);
+    }
     put_zxid(story, " on its disk, from snapshot ", (int64_t)effect->b);
     put(story, " and log");
     say(story, fresh ? GUEST_SAY_DETAIL : GUEST_SAY_ROLE);
