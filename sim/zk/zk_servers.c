@@ -353,6 +353,9 @@ static void on_established(struct zk_run *zk, uint32_t process, int64_t number, 
         established_fail(zk, process, ZK_CHECK_COMMIT_DURABLE, number, zxid,
                          ", which is not on the disks of a quorum");
     }
+    if (number < zk->epoch) {
+        return; /* woke up too late to get anything committed: the others have promised not to */
+    }
     if (!zk_ledger_contains(&zk->ledger, zxid, zk->ledger.committed)) {
         char room[80];
         struct text text;

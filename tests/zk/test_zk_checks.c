@@ -124,6 +124,16 @@ static const struct {
                "at +0s s3 say accepted-epoch 2\nat +0s s1 say current-epoch 2\n"
                "at +0s s3 say role 2 1\nat +0s s3 say current-epoch 2\n"
                "at +0s s1 say established 2 0x100000001 1\n"},
+    {"an old leader that wakes up", "",
+     ENSEMBLE "at +0s s1 say role 3 1\nat +0s s1 say accepted-epoch 2\n"
+              "at +0s s2 say accepted-epoch 2\nat +0s s1 say current-epoch 2\n"
+              "at +0s s2 say current-epoch 2\nat +0s s3 say role 3 1\n"
+              "at +0s s2 say accepted-epoch 3\nat +0s s3 say accepted-epoch 3\n"
+              "at +0s s3 say current-epoch 3\nat +0s s2 say current-epoch 3\n"
+              "at +0s s3 say established 3 0 1\nat +0s s3 say serving 3 3 0\n"
+              "at +0s s3 say proposes 0x300000001 0xaa 0x10\nat +0s s3 say logged 0x300000001\n"
+              "at +0s s2 say logged 0x300000001\nat +0s s3 say commits 0x300000001 0xaa\n"
+              "at +0s s1 say established 2 0 1\n"},
     {"what was committed leaves a quorum of disks", "committed-kept",
      COMMITTED "at +0s s1 say role 2 1\nat +0s s1 say recovered 0 0 1\n"},
     {"what was committed leaves one disk of three", "",
