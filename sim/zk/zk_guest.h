@@ -6,9 +6,10 @@
  *   zk_note.c        where notes and other events go: the story first, then what follows
  *   zk_servers.c     roles, epochs and disks of servers; checks of leadership and recovery
  *   zk_txns.c        proposals, commits, applies; checks of agreement and durability
- *   zk_clients.c     sessions, operations, watches; checks of what clients see
+ *   zk_clients.c     sessions and operations; checks of what clients see
+ *   zk_watches.c     watches left and events had
  *   zk_story.c       the timeline in words
- *   zk_roles.c, zk_verbs.c, zk_conditions.c   words of scenario files
+ *   zk_roles.c, zk_verbs.c, zk_conditions.c, zk_asks.c   words of scenario files
  *
  * All of it looks on from outside. What a server says of itself (notes) is compared with what it
  * said before, with what others said, and with what lies open in its memory (server_get_view). */
@@ -267,6 +268,13 @@ struct zk_session *zk_session_find(const struct zk_run *zk, int64_t session);
 struct zk_ask *zk_op_of(const struct zk_run *zk, uint64_t tag);
 /* Keep a new operation; false: no memory. */
 bool zk_op_put(struct zk_run *zk, uint64_t tag, const struct zk_ask *op);
+/* zk_watches.c */
+void zk_watches_fired(struct zk_run *zk, uint32_t process, const struct effect *effect);
+void zk_watches_heard(struct zk_run *zk, struct zk_client *client, const struct effect *effect);
+/* A reply that shows a state must come after the watch events that tell of it. */
+void zk_watches_check_reply(struct zk_run *zk, const struct zk_client *client, int64_t zxid);
+/* An operation is answered: what it shows must have been told, and it may have left a watch. */
+void zk_watches_answer(struct zk_run *zk, const struct zk_ask *op);
 /* zk_story.c: before anything else of the note is done */
 void zk_story_note(struct zk_run *zk, const struct sim_event *event);
 

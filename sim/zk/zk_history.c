@@ -248,7 +248,8 @@ static enum err write_txns(struct past *past, const struct guest_value *values)
     int64_t zxid = 0;
 
     while (err == ERR_OK && rest.len > 0) {
-        if (!take_zxid(&rest, epoch, &zxid) || (rest.len > 0 && !take_char(&rest, ','))) {
+        if (!take_zxid(&rest, epoch, &zxid) ||
+            (rest.len > 0 && (!take_char(&rest, ',') || rest.len == 0))) {
             return ERR_FORMAT;
         }
         if (rest.len == 0) {
