@@ -97,7 +97,7 @@ START_TEST(test_anchors){CHECK_ROWS(anchor_rows)} END_TEST
         {HEAD "run 2s\nat 1s chop p1 <-> p2 10%\nat 1s reset p1 -> p2 5%\n", RUN_GOOD,
          "reset p1 -> p2 5%"},
         {HEAD "run 3s\nat 1s delay c1 -> all 300ms\nat 2s c1 put \"x\"\n", RUN_GOOD,
-         "acknowledged after 301500us"},
+         "acknowledged after 301ms"},
         {HEAD "run 2s\nat 1s break p1 <-> p2\nat 1s break p1 -> p2 half-open\n", RUN_GOOD,
          "break p1 -> p2"},
         {HEAD "at 1s crash p1 disk=tear for 500ms\nwithin 1s expect p1 is down\nwithin 1s expect "
