@@ -228,13 +228,16 @@ static enum err write_epoch(struct past *past, int64_t last)
     if (epoch == NULL) {
         return ERR_MEMORY;
     }
+    if (zxid_counter(last) > HISTORY_TXNS_MAX - past->count) {
+        return ERR_LONG;
+    }
     if (epoch->has_base && epoch->base != past->last) {
         return ERR_ORDER;
     }
     epoch->has_base = true;
     epoch->base = past->last;
     for (int64_t zxid = zxid_make(zxid_epoch(last), 1); err == ERR_OK && zxid <= last; zxid++) {
-        err = past->count == HISTORY_TXNS_MAX ? ERR_LONG : write_txn(past, zxid);
+        err = write_txn(past, zxid);
     }
     return err;
 }
