@@ -33,7 +33,7 @@ struct mem_region {
     struct mem mem; /* first */
     uint64_t size;
     uint64_t bump; /* offset from the struct: everything behind was never handed out */
-    uint8_t fill;
+    uint64_t fill; /* a byte; as wide as the others, so that an image has no undefined padding */
     struct region_free *free[REGION_CLASSES];
 };
 
@@ -87,7 +87,7 @@ static void region_scatter(struct mem_region *region, uint8_t *at, size_t size)
     while (size >= REGION_GRAIN) {
         uint32_t kind = region_class(size);
 
-        if (region_class_size(kind) > size) {
+        if (kind > 0 && region_class_size(kind) > size) {
             kind--;
         }
         region_push(region, kind, at);
@@ -122,7 +122,7 @@ static void *region_fresh(struct mem_region *region, uint32_t kind)
     }
     region->bump += size;
     REGION_UNPOISON(at, size);
-    memset(at, region->fill, size);
+    memset(at, (int)region->fill, size);
     return at;
 }
 

@@ -282,6 +282,7 @@ static enum err sorted_split(struct sorted *sorted, struct sorted_path *path, ui
             sorted_inner_insert(inner, path->index[level - 1], key, child);
             return ERR_OK;
         }
+        ENSURE(fresh[used] != NULL);
         sorted_inner_split(inner, fresh[used++], path->index[level - 1], &key, &child);
     }
     ENSURE(fresh[used] != NULL);

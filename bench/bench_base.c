@@ -121,7 +121,7 @@ static void map_bench_find(uint32_t count, uint64_t entries)
         ENSURE(map_put(&map, i, &map) == ERR_OK);
     }
     for (uint32_t i = 0; i < count; i++) {
-        sink += map_find(&map, i * 7919u % entries) != NULL;
+        sink += map_find(&map, (uint64_t)i * 7919u % entries) != NULL;
     }
     map_drop(&map);
 }

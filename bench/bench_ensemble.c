@@ -1,13 +1,13 @@
 /* How fast the world runs real ensembles: quiet ones, ones under load, and whole failover runs.
  *
  *   quiet     five servers, no client: events a second, simulated seconds a second
- *   load      five servers, 8 clients with 32 set requests each in flight: events and writes a second
- *   failover  five servers, 60 simulated seconds, tickTime 2000, one client at 10 writes a second, the
- *             leader dies once and comes back: runs a minute
+ *   load      five servers, 8 clients with 32 set requests each in flight: events and writes a
+ * second failover  five servers, 60 simulated seconds, tickTime 2000, one client at 10 writes a
+ * second, the leader dies once and comes back: runs a minute
  *
- * Trace off, real codecs, real files on a simulated disk. Usage: bench_ensemble [quiet|load|failover [N]];
- * a line of tab-separated figures each. The same worlds with every check on are measured by
- * `terrarium sim run bench/ensemble_*.scn --seeds`. */
+ * Trace off, real codecs, real files on a simulated disk. Usage: bench_ensemble
+ * [quiet|load|failover [N]]; a line of tab-separated figures each. The same worlds with every check
+ * on are measured by `terrarium sim run bench/ensemble_*.scn --seeds`. */
 #include "base/ensure.h"
 #include "protocol/client.h"
 #include "protocol/client_ask.h"
@@ -81,11 +81,13 @@ static struct sim *open_world(uint64_t seed, uint32_t clients)
     struct sim *sim = sim_open(&options);
     char config[2048];
     char name[16];
-    int length = snprintf(config, sizeof config, "tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=/d\n");
+    int length =
+        snprintf(config, sizeof config, "tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=/d\n");
 
     ENSURE(sim != NULL);
     for (uint32_t i = 1; i <= SERVERS; i++) {
-        length += snprintf(config + length, sizeof config - (size_t)length, "server.%u=s%u:2888:3888;2181\n", i, i);
+        length += snprintf(config + length, sizeof config - (size_t)length,
+                           "server.%u=s%u:2888:3888;2181\n", i, i);
     }
     for (uint32_t i = 1; i <= SERVERS; i++) {
         snprintf(config + length, sizeof config - (size_t)length, "myid=%u\n", i);
@@ -94,7 +96,8 @@ static struct sim *open_world(uint64_t seed, uint32_t clients)
     }
     for (uint32_t i = 1; i <= clients; i++) {
         snprintf(name, sizeof name, "c%u", i);
-        snprintf(config, sizeof config, "timeout=8000 hosts=s1:2181,s2:2181,s3:2181,s4:2181,s5:2181");
+        snprintf(config, sizeof config,
+                 "timeout=8000 hosts=s1:2181,s2:2181,s3:2181,s4:2181,s5:2181");
         sim_add(sim, name, &client_ops, span_text(config));
     }
     sim_add_tap(sim, 1u << SIM_AT_ANSWER, on_answer, NULL);
@@ -135,7 +138,8 @@ static void bench_quiet(uint64_t seconds)
     took = now_s() - began;
     sim_get_counts(sim, &after);
     printf("quiet\tevents/s\t%.0f\tsimulated seconds/s\t%.0f\tevents\t%" PRIu64 "\n",
-           (double)(after.events - before.events) / took, (double)seconds / took, after.events - before.events);
+           (double)(after.events - before.events) / took, (double)seconds / took,
+           after.events - before.events);
     sim_close(sim);
 }
 
@@ -162,7 +166,8 @@ static void bench_load(uint64_t milliseconds)
     sim_run(sim, 6500000 + milliseconds * 1000);
     took = now_s() - began;
     sim_get_counts(sim, &after);
-    printf("load\tevents/s\t%.0f\twrites/s\t%.0f\tevents/write\t%.1f\tmessages/s\t%.0f\tsimulated s\t%.1f\n",
+    printf("load\tevents/s\t%.0f\twrites/s\t%.0f\tevents/write\t%.1f\tmessages/s\t%.0f\tsimulated "
+           "s\t%.1f\n",
            (double)(after.events - before.events) / took, (double)(answers - answers_before) / took,
            (double)(after.events - before.events) / (double)(answers - answers_before),
            (double)(after.messages - before.messages) / took, (double)milliseconds / 1000);
@@ -217,9 +222,10 @@ static void bench_failover(uint64_t runs)
         sim_close(sim);
     }
     took = now_s() - began;
-    printf("failover\truns/core-minute\t%.0f\tms/run\t%.2f\tevents/s\t%.0f\tevents/run\t%.0f\tanswers/run\t%.0f\n",
-           (double)runs / took * 60, took / (double)runs * 1000, (double)events / took, (double)events / (double)runs,
-           (double)answers / (double)runs);
+    printf("failover\truns/core-minute\t%.0f\tms/run\t%.2f\tevents/s\t%.0f\tevents/"
+           "run\t%.0f\tanswers/run\t%.0f\n",
+           (double)runs / took * 60, took / (double)runs * 1000, (double)events / took,
+           (double)events / (double)runs, (double)answers / (double)runs);
 }
 
 int main(int argc, char **argv)

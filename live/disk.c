@@ -311,11 +311,13 @@ void disk_stop(struct disk *disk)
     uv_cond_signal(&disk->wanted);
     uv_mutex_unlock(&disk->mutex);
     uv_thread_join(&disk->thread);
-    while (!list_empty(&disk->done)) {
-        struct disk_job *job = LIST_ITEM(disk->done.next, struct disk_job, link);
-        list_take(&job->link);
+    for (struct list *link = disk->done.next; link != &disk->done;) {
+        struct disk_job *job = LIST_ITEM(link, struct disk_job, link);
+
+        link = link->next;
         disk_free(job);
     }
+    list_init(&disk->done);
     uv_close((uv_handle_t *)&disk->finished, NULL);
     uv_mutex_destroy(&disk->mutex);
     uv_cond_destroy(&disk->wanted);

@@ -242,14 +242,38 @@ struct live_files {
     uint32_t count, room;
 };
 
+/* The bytes of a small file, NULL when it cannot be read. */
+static uint8_t *live_read_file(const char *path, size_t size)
+{
+    uint8_t *bytes = malloc(size + 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool whole = bytes != NULL && fd >= 0 && read(fd, bytes, size) == (ssize_t)size;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!whole) {
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
+}
+
+static void live_drop_files(struct live_files *files)
+{
+    for (uint32_t i = 0; i < files->count; i++) {
+        free((void *)(uintptr_t)files->views[i].name.at);
+        free((void *)(uintptr_t)files->views[i].bytes.at);
+    }
+    free(files->views);
+}
+
 static void live_add_file(struct live_files *files, enum file_dir dir, const char *directory,
                           const char *name)
 {
     char path[1024];
     struct stat status;
     struct file_view view = {.dir = dir};
-    uint8_t *bytes;
-    int fd;
 
     snprintf(path, sizeof path, "%s/%s", directory, name);
     if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -263,14 +287,11 @@ static void live_add_file(struct live_files *files, enum file_dir dir, const cha
     view.name = span_text(strdup(name));
     view.size = (uint64_t)status.st_size;
     if (view.size <= BOOT_FILE_MAX) {
-        bytes = malloc(view.size + 1);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (bytes != NULL && fd >= 0 && read(fd, bytes, view.size) == (ssize_t)view.size) {
+        uint8_t *bytes = live_read_file(path, view.size);
+
+        if (bytes != NULL) {
             view.whole = true;
             view.bytes = span_make(bytes, view.size);
-        }
-        if (fd >= 0) {
-            close(fd);
         }
     }
     files->views[files->count++] = view;
@@ -315,6 +336,7 @@ static bool live_boot(struct live *live)
     struct input in = {.kind = IN_BOOT};
 
     if (!live_list(live, &files)) {
+        live_drop_files(&files);
         return false;
     }
     in.boot.files = files.views;
@@ -323,11 +345,7 @@ static bool live_boot(struct live *live)
         in.boot.seed = uv_hrtime();
     }
     live_give(live, &in);
-    for (uint32_t i = 0; i < files.count; i++) {
-        free((void *)(uintptr_t)files.views[i].name.at);
-        free((void *)(uintptr_t)files.views[i].bytes.at);
-    }
-    free(files.views);
+    live_drop_files(&files);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* net.c - connections: one uv_tcp_t each, what was sent in a turn leaves as one write. */
 #include "base/ensure.h"
+#include "base/text.h"
 #include "live/live_state.h"
 
 #include <arpa/inet.h>
@@ -227,6 +228,14 @@ static void net_opened(struct live_conn *conn)
 
 /* ---- dialing ---- */
 
+/* 0 when it is no port. */
+static int net_port(const char *text)
+{
+    uint64_t port;
+
+    return text_parse_u64(span_text(text), &port) == ERR_OK && port <= 65535 ? (int)port : 0;
+}
+
 static void net_on_connected(uv_connect_t *request, int status)
 {
     struct live_conn *conn = request->data;
@@ -277,8 +286,8 @@ void net_dial(struct live *live, uint32_t number, struct span address)
     if (!net_split(address, host, sizeof host, conn->port, sizeof conn->port)) {
         snprintf(conn->port, sizeof conn->port, "0");
     }
-    if (uv_ip4_addr(host, atoi(conn->port), (struct sockaddr_in *)(void *)&numeric) == 0 ||
-        uv_ip6_addr(host, atoi(conn->port), (struct sockaddr_in6 *)(void *)&numeric) == 0) {
+    if (uv_ip4_addr(host, net_port(conn->port), (struct sockaddr_in *)(void *)&numeric) == 0 ||
+        uv_ip6_addr(host, net_port(conn->port), (struct sockaddr_in6 *)(void *)&numeric) == 0) {
         conn->connect.data = conn;
         if (uv_tcp_connect(&conn->connect, &conn->tcp, (struct sockaddr *)&numeric,
                            net_on_connected) == 0) {
@@ -335,9 +344,9 @@ static int net_bind(struct live_listener *listener, struct span address)
         return UV_EINVAL;
     }
     if (host[0] == '\0' || strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0) {
-        uv_ip6_addr("::", atoi(port), (struct sockaddr_in6 *)(void *)&numeric);
-    } else if (uv_ip4_addr(host, atoi(port), (struct sockaddr_in *)(void *)&numeric) != 0 &&
-               uv_ip6_addr(host, atoi(port), (struct sockaddr_in6 *)(void *)&numeric) != 0) {
+        uv_ip6_addr("::", net_port(port), (struct sockaddr_in6 *)(void *)&numeric);
+    } else if (uv_ip4_addr(host, net_port(port), (struct sockaddr_in *)(void *)&numeric) != 0 &&
+               uv_ip6_addr(host, net_port(port), (struct sockaddr_in6 *)(void *)&numeric) != 0) {
         status = uv_getaddrinfo(&listener->live->loop, &look, NULL, host, port, &hints);
         if (status != 0) {
             return status;

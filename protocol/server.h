@@ -33,7 +33,7 @@ struct server_view {
     int64_t last_zxid; /* of the history */
     int64_t commit_zxid;
     int64_t durable_zxid;
-    const struct tree *tree; /* NULL while loading */
+    const struct tree *tree;       /* NULL while loading */
     const struct history *history; /* NULL before the boot */
 };
 void server_get_view(const void *self, struct server_view *view);

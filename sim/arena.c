@@ -70,7 +70,8 @@ static uint8_t *arena_map(uint64_t base, uint64_t bytes)
         return NULL;
     }
 #ifndef TERRARIUM_ASAN
-    (void)madvise(at, bytes, MADV_HUGEPAGE); /* a world that grows spends its time in page faults else */
+    (void)madvise(at, bytes,
+                  MADV_HUGEPAGE); /* a world that grows spends its time in page faults else */
 #endif
     return at;
 }

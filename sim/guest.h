@@ -108,9 +108,9 @@ struct guest_run {
     const struct guest_value *options; /* of the cluster line, in the order of guest->options */
 };
 /* Members of the cluster (built by `build`), clients, and both. */
-void guest_servers(const struct guest_run *face, struct guest_set *set);
-void guest_clients(const struct guest_run *face, struct guest_set *set);
-bool guest_is_client(const struct guest_run *face, uint32_t process);
+void guest_servers(const struct guest_run *run, struct guest_set *set);
+void guest_clients(const struct guest_run *run, struct guest_set *set);
+bool guest_is_client(const struct guest_run *run, uint32_t process);
 
 /* A line of the timeline: "12.345678  s1  WORDS". `process` SIM_NONE for the world. */
 enum guest_level {
@@ -119,22 +119,22 @@ enum guest_level {
     GUEST_SAY_CLIENT,
     GUEST_SAY_DETAIL
 };
-void guest_say(struct guest_run *face, enum guest_level level, uint32_t process, struct span words);
+void guest_say(struct guest_run *run, enum guest_level level, uint32_t process, struct span words);
 /* What the process now is: an index into guest->states; drawn as a coloured bar, and tested by `s1
  * is leading`. Down and paused are known without being told; a state ends with a crash (then it is
  * state 0). */
-void guest_set_state(struct guest_run *face, uint32_t process, uint32_t state);
-uint32_t guest_state(const struct guest_run *face, uint32_t process);
+void guest_set_state(struct guest_run *run, uint32_t process, uint32_t state);
+uint32_t guest_state(const struct guest_run *run, uint32_t process);
 /* A labelled tick on the lane of a process in the plot: an election won, a commit. */
-void guest_mark(struct guest_run *face, uint32_t process, struct span words);
+void guest_mark(struct guest_run *run, uint32_t process, struct span words);
 /* An operation that the guest itself begins (a client process that works on its own). */
-struct guest_op *guest_op_begin(struct guest_run *face, uint32_t process, struct span words);
+struct guest_op *guest_op_begin(struct guest_run *run, uint32_t process, struct span words);
 /* The operation with this tag, or NULL. */
-struct guest_op *guest_op_find(struct guest_run *face, uint64_t tag);
+struct guest_op *guest_op_find(struct guest_run *run, uint64_t tag);
 /* Its end; `result` (may be empty) is shown. Only the first end counts. */
-void guest_op_end(struct guest_run *face, uint64_t tag, enum guest_fate fate, struct span result);
+void guest_op_end(struct guest_run *run, uint64_t tag, enum guest_fate fate, struct span result);
 /* A check of guest->checks found a violation: the world stops with this finding (sim_fail). */
-void guest_fail(struct guest_run *face, const char *check, struct span why);
+void guest_fail(struct guest_run *run, const char *check, struct span why);
 
 /* ---- roles ---- */
 /* Known to every file without the guest: process names, bound names, `all` (the cluster),

@@ -32,7 +32,7 @@ static bool record_read(struct span log, uint64_t offset, struct record *record)
     uint32_t len;
     uint64_t sum;
 
-    if (offset > log.len) {
+    if (offset >= log.len) {
         return false;
     }
     reader_init(&reader, span_make(log.at + offset, log.len - offset), READER_MAX_DEFAULT);

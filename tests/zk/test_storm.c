@@ -172,7 +172,8 @@ static void storm_run(uint64_t seed)
         ck_assert_msg(storm_error == NULL, "seed %llu: %s", (unsigned long long)seed, storm_error);
     }
     storm_heal();
-    ensemble_run(&world, 30000); /* whoever follows a leader that is gone must notice first: syncLimit */
+    ensemble_run(&world,
+                 30000); /* whoever follows a leader that is gone must notice first: syncLimit */
     for (int i = 0; i < 200 && !ensemble_converged(&world); i++) {
         ensemble_run(&world, 1000);
     }
