@@ -139,6 +139,7 @@ static void walk_write_session(struct walk *walk, struct bytes *out, struct tree
     session->walks = walk_mark(walk, session->walks);
     walk->sessions_left--;
     if (!walk->mute) {
+        ENSURE(out != NULL);
         bytes_i64(out, session->id);
         bytes_i32(out, session->timeout_ms);
     }
@@ -149,6 +150,7 @@ static void walk_write_list(struct walk *walk, struct bytes *out, struct acl_ent
     entry->walks = walk_mark(walk, entry->walks);
     walk->lists_left--;
     if (!walk->mute) {
+        ENSURE(out != NULL);
         bytes_i64(out, entry->index);
         acl_list_write(out, acl_entry_list(entry));
     }
@@ -164,6 +166,7 @@ static void walk_write_node(struct walk *walk, struct bytes *out, struct node *n
     if (walk->mute) {
         return;
     }
+    ENSURE(out != NULL);
     bytes_ustring(out, path);
     if (node_data_null(node)) {
         bytes_buffer_null(out);
@@ -299,6 +302,7 @@ static bool walk_take_early(struct walk *walk, struct bytes *early, struct walk_
     if (left == 0) {
         return true;
     }
+    ENSURE(budget->out != NULL);
     room = budget->out->len < budget->until ? budget->until - budget->out->len : 0;
     if (room < left) {
         left = room;
@@ -313,6 +317,15 @@ static bool walk_take_early(struct walk *walk, struct bytes *early, struct walk_
     return true;
 }
 
+static void walk_begin_lists(struct walk *walk, struct bytes *out)
+{
+    if (!walk->mute) {
+        ENSURE(out != NULL);
+        bytes_u32(out, (uint32_t)walk->lists_left);
+    }
+    walk->phase = WALK_LISTS;
+}
+
 static void walk_sessions(struct walk *walk, struct walk_budget *budget)
 {
     struct tree *tree = walk->tree;
@@ -325,10 +338,7 @@ static void walk_sessions(struct walk *walk, struct walk_budget *budget)
         }
         if (walk->sessions_left == 0) {
             bytes_drop(&walk->early_sessions);
-            if (!walk->mute) {
-                bytes_u32(budget->out, (uint32_t)walk->lists_left);
-            }
-            walk->phase = WALK_LISTS;
+            walk_begin_lists(walk, budget->out);
             return;
         }
         if (!walk_may_go_on(budget)) {
@@ -404,6 +414,7 @@ static void walk_go(struct walk *walk, struct walk_budget *budget)
     if (walk->phase == WALK_END) {
         ENSURE(walk->sessions_left == 0 && walk->lists_left == 0);
         if (!walk->mute) {
+            ENSURE(budget->out != NULL);
             bytes_ustring(budget->out, span_make("/", 1));
         }
         walk_leave(walk);
