@@ -168,6 +168,7 @@ struct mem_region *mem_region_init(void *base, size_t size, uint8_t fill)
     ENSURE(size >= region_head());
     ENSURE(size <= region_class_size(REGION_CLASSES - 1));
     REGION_UNPOISON(base, region_head());
+    memset(base, 0, region_head());
     *region = (struct mem_region){
         .mem = {.get = region_get, .put = region_put, .limit_bytes = UINT64_MAX},
         .size = size,

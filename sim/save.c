@@ -97,6 +97,15 @@ static void digest_process(const struct sim *sim, const struct sim_process *p,
     }
 }
 
+/* Sent and not yet taken; a way that nothing was ever sent on has no buffer. */
+static struct span way_waiting(const struct sim_way *way)
+{
+    if (way->sent == way->taken) {
+        return span_make(NULL, 0);
+    }
+    return span_make(way->at + (way->taken - way->start), way->sent - way->taken);
+}
+
 /* Connections in the order in which each dialer opened them. */
 static void digest_streams(const struct sim *sim, const struct sim_process *p,
                            struct digest *digest)
@@ -110,7 +119,7 @@ static void digest_streams(const struct sim *sim, const struct sim_process *p,
         digest_u64(digest, conn->ends[1 - side].process);
         digest_u64(digest, conn->ends[side].usable);
         digest_u64(digest, conn->ends[side].throttled);
-        digest_span(digest, span_make(way->at + (way->taken - way->start), way->sent - way->taken));
+        digest_span(digest, way_waiting(way));
         for (uint32_t i = 0; i < way->segment_count; i++) {
             const struct sim_segment *segment = sim_way_segment(way, i);
 
