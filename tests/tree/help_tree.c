@@ -210,6 +210,7 @@ static void help_describe_tree(const struct tree *tree, bool usage, struct bytes
                                       .acl = node_acl(node).raw};
         if (!usage && span_is(node_name(node), "zookeeper_stats")) {
             nodes[i].data = span_make(NULL, 0);
+            nodes[i].data_null = false;
         }
         node_stat_stored(node, &nodes[i].stat);
         i++;
