@@ -19,6 +19,8 @@ struct clients_options clients_options_default(uint32_t tick_ms)
         .wait_bytes_max = 4u << 20,
         .pause_bytes = 1u << 20,
         .held_bytes_max = 16u << 20,
+        .large_total_bytes = 100u << 20,
+        .locals_max = 1000000,
     };
 }
 
@@ -47,6 +49,17 @@ struct clients_options clients_options_of(const struct config *config)
                                       .x509_super = config->x509_super_user};
     options.super_digest = config->super_digest;
     options.compat_38 = config->compat == CONFIG_COMPAT_38;
+    options.per_host_max = (uint32_t)config->client_conns_per_host_max;
+    options.throttle_max = (uint32_t)config->throttle_requests;
+    options.throttled_wait_ms = (uint32_t)config->throttled_op_wait_ms;
+    options.large_bytes =
+        config->large_request_bytes > 0 ? (uint32_t)config->large_request_bytes : 0;
+    options.large_total_bytes = (uint32_t)config->large_requests_bytes;
+    options.locals_max = (uint64_t)config->sessions_max;
+    options.local_upgrade = config->local_sessions_upgrade;
+    options.enforce_auth = config->enforce_auth || config->require_client_sasl;
+    options.enforced_schemes =
+        config->enforce_auth ? config->enforced_auth_schemes : span_text("sasl");
     return options;
 }
 
@@ -62,6 +75,7 @@ struct clients *clients_make(struct mem *mem, const struct clients_options *opti
     clients->seed = seed;
     map_init(&clients->by_conn, mem, seed);
     map_init(&clients->by_session, mem, seed);
+    map_init(&clients->hosts, mem, seed);
     list_init(&clients->all);
     list_init(&clients->dead);
     list_init(&clients->stalled);
@@ -75,6 +89,7 @@ static void conn_free(struct clients *clients, struct clients_conn *client)
 {
     list_take(&client->link);
     conn_queue_clear(clients, client);
+    conn_host_end(clients, client);
     ring_drop(&client->queue);
     bytes_drop(&client->held);
     conn_auth_drop(clients, client);
@@ -104,6 +119,7 @@ void clients_drop(struct clients *clients)
     }
     map_drop(&clients->by_conn);
     map_drop(&clients->by_session);
+    map_drop(&clients->hosts);
     ring_drop(&clients->up);
     ring_drop(&clients->syncs);
     watch_hits_drop(&clients->hits);
@@ -121,7 +137,8 @@ enum err clients_serve(struct clients *clients, const struct clients_role *role)
 {
     ENSURE(!clients->serving);
     ENSURE(role->tree != NULL && role->ids != NULL);
-    ENSURE((role->tracker == NULL) != (role->touches == NULL));
+    ENSURE(role->read_only ? role->tracker == NULL && role->touches == NULL && role->locals != NULL
+                           : (role->tracker == NULL) != (role->touches == NULL));
     ENSURE(clients->watches == NULL);
     clients->watches = watch_make(clients->mem, clients->seed);
     if (clients->watches == NULL) {
@@ -152,6 +169,7 @@ static void conn_bury(struct clients *clients, struct clients_conn *client)
     clients->counts.outstanding -= ring_count(&client->queue);
     list_take(&client->stall_link);
     list_take(&client->link);
+    conn_host_end(clients, client);
     list_push(&clients->dead, &client->link);
     client->phase = CONN_DEAD;
     clients->counts.connections--;
@@ -212,7 +230,8 @@ static struct clients_conn *conn_make(struct clients *clients, const struct inpu
     client->active_us = in->mono_us;
     clients->serial++;
     client->serial = clients->serial;
-    if (conn_auth_begin(clients, client, in->opened.peer) != ERR_OK ||
+    if (conn_host_begin(clients, client, in->opened.peer) != ERR_OK ||
+        conn_auth_begin(clients, client, in->opened.peer) != ERR_OK ||
         map_put(&clients->by_conn, client->conn, client) != ERR_OK) {
         conn_free(clients, client);
         return NULL;
@@ -273,6 +292,9 @@ static void clients_check_idle(struct clients *clients, uint64_t now_us, struct 
 void clients_on_time(struct clients *clients, const struct input *in, struct fx *fx)
 {
     clients->now_us = in->mono_us;
+    if (!list_empty(&clients->stalled)) {
+        clients_resume_load(clients, fx);
+    }
     if (clients->counts.connections == 0) {
         clients->idle_check_us = 0;
         return;
@@ -344,6 +366,9 @@ static void clients_close_session(struct clients *clients, const struct clients_
             clients_count_deleted(applied->result), (uint64_t)header->zxid, wire_empty());
     if (clients->role.tracker != NULL) {
         session_tracker_remove(clients->role.tracker, header->client_id);
+    }
+    if (clients->role.locals != NULL) {
+        session_tracker_remove(clients->role.locals, header->client_id);
     }
     clients_answer_applied(clients, applied, fx);
     client = clients_find_session(clients, header->client_id);

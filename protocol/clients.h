@@ -35,9 +35,14 @@
  * are offered again by the driver when it resumes. Output for a paused connection (events, replies
  * to writes) is held up to held_bytes_max; a reader slower than that is cut off.
  *
- * Notes: SESSION_OPENED by the server that answers the client, SESSION_CLOSED by every server that
- * serves clients when it applies closeSession, WATCH_FIRED per event. SESSION_EXPIRED is the
- * owner's.
+ * Local sessions (role.locals): opened, renewed and closed here, without a transaction. Their
+ * writes go upward as those of others; the first ephemeral sends a createSession ahead of it
+ * (upgrade), and the session is global once that is applied. A read-only server has local sessions
+ * only, answers reads, and refuses the rest with NOTREADONLY.
+ *
+ * Notes: SESSION_OPENED by the server that answers the client (zxid 0: a local session),
+ * SESSION_CLOSED by every server that serves clients when it applies closeSession, WATCH_FIRED per
+ * event. SESSION_EXPIRED is the owner's.
  *
  * Source: Apache NIOServerCnxn, ZooKeeperServer, CommitProcessor, FinalRequestProcessor;
  * docs/pipeline.md. */
@@ -58,13 +63,22 @@ struct clients_options {
     uint32_t tick_ms;
     uint32_t session_min_ms, session_max_ms; /* minSessionTimeout, maxSessionTimeout */
     uint32_t frame_max;                      /* jute.maxbuffer */
-    uint32_t outstanding_max; /* globalOutstandingLimit, as divided for the ensemble */
-    uint32_t connections_max; /* maxCnxns; 0 = no limit */
-    uint32_t queue_max;       /* requests of one connection that wait or are in flight */
-    uint32_t wait_bytes_max;  /* copied for those of one connection that wait */
-    uint32_t pause_bytes;     /* sent and not known to have left: the connection is paused */
-    uint64_t held_bytes_max;  /* held for a paused connection; above it, it is closed */
-    uint32_t idle_ms;         /* nio.sessionlessCnxnTimeout */
+    uint32_t outstanding_max;     /* globalOutstandingLimit, as divided for the ensemble */
+    uint32_t connections_max;     /* maxCnxns; 0 = no limit */
+    uint32_t queue_max;           /* requests of one connection that wait or are in flight */
+    uint32_t wait_bytes_max;      /* copied for those of one connection that wait */
+    uint32_t pause_bytes;         /* sent and not known to have left: the connection is paused */
+    uint64_t held_bytes_max;      /* held for a paused connection; above it, it is closed */
+    uint32_t idle_ms;             /* nio.sessionlessCnxnTimeout */
+    uint32_t per_host_max;        /* maxClientCnxns; 0 = no limit */
+    uint32_t throttle_max;        /* request_throttle_max_requests; 0 = off */
+    uint32_t throttled_wait_ms;   /* throttled_op_wait_time; 0 = off */
+    uint32_t large_bytes;         /* largeRequestThreshold; 0 = off */
+    uint32_t large_total_bytes;   /* largeRequestMaxBytes: of all large ones in flight */
+    uint64_t locals_max;          /* sessions that only this server knows */
+    bool local_upgrade;           /* localSessionsUpgradingEnabled */
+    bool enforce_auth;            /* only who has proved to be somebody is served */
+    struct span enforced_schemes; /* "a,b"; lent for life */
     struct acl_policy acl;
     struct span super_digest; /* DigestAuthenticationProvider.superDigest; lent for life */
     bool compat_38;           /* terrarium.compat=3.8: events carry zxid -1; exists and events are
@@ -91,6 +105,8 @@ struct clients_role {
     const struct tree *tree;
     struct session_tracker *tracker; /* LEADING, STANDALONE; else NULL */
     struct session_touches *touches; /* FOLLOWING, OBSERVING; else NULL */
+    struct session_tracker *locals; /* sessions that only this server knows; NULL: there are none */
+    bool read_only;                 /* LOOKING, without tracker and touches: readonlymode.enabled */
     struct session_ids *ids;
     int64_t zxid; /* last one applied */
 };
@@ -139,6 +155,9 @@ void clients_on_synced(struct clients *clients, uint64_t now_us, struct fx *fx);
 /* The leader's answer to REQUEST_REVALIDATE. Harmless when nobody waits for it. */
 void clients_on_verdict(struct clients *clients, int64_t session, bool valid, uint64_t now_us,
                         struct fx *fx);
+/* A session of role.locals is over (its time, as session_tracker_expire says): it is forgotten, and
+ * its connection closed without a reply. */
+void clients_end_local(struct clients *clients, int64_t session, struct fx *fx);
 
 /* Figures for reports; all since clients_make except the first three. */
 struct clients_counts {
@@ -148,6 +167,8 @@ struct clients_counts {
     uint64_t received, sent; /* frames */
     uint64_t refused;        /* connections closed by a limit or a bad frame */
     uint64_t throttled;      /* times that reading stopped */
+    uint64_t throttled_ops;  /* answered THROTTLEDOP */
+    uint64_t large_refused;  /* connections closed by largeRequestMaxBytes (in refused, too) */
 };
 void clients_get_counts(const struct clients *clients, struct clients_counts *counts);
 

@@ -62,17 +62,6 @@ static enum err conn_auth_put(struct clients *clients, struct clients_conn *clie
     return ERR_OK;
 }
 
-/* "host:port" without the port. */
-static struct span conn_host(struct span peer)
-{
-    size_t at = peer.len;
-
-    while (at > 0 && peer.at[at - 1] != ':') {
-        at--;
-    }
-    return at > 0 ? span_make(peer.at, at - 1) : peer;
-}
-
 enum err conn_auth_begin(struct clients *clients, struct clients_conn *client, struct span peer)
 {
     bytes_init(&client->auth, clients->mem);
@@ -130,4 +119,44 @@ int32_t conn_auth_add(struct clients *clients, struct clients_conn *client,
         err = ERR_OK; /* its address, which it has already */
     }
     return err == ERR_OK ? ZK_OK : ZK_AUTHFAILED;
+}
+
+static bool conn_auth_has_scheme(const struct clients_conn *client, struct span scheme)
+{
+    for (uint32_t i = 0; i < client->who.id_count; i++) {
+        if (span_equal(client->ids[i].scheme, scheme)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* AuthenticationHelper.enforceAuthentication */
+bool conn_auth_suffices(const struct clients *clients, const struct clients_conn *client)
+{
+    struct span rest = clients->options.enforced_schemes;
+    size_t start = 0;
+
+    if (!clients->options.enforce_auth) {
+        return true;
+    }
+    for (size_t at = 0; at <= rest.len; at++) {
+        size_t from = start;
+        size_t to = at;
+
+        if (at < rest.len && rest.at[at] != ',') {
+            continue;
+        }
+        while (from < to && rest.at[from] == ' ') {
+            from++;
+        }
+        while (to > from && rest.at[to - 1] == ' ') {
+            to--;
+        }
+        if (to > from && conn_auth_has_scheme(client, span_make(rest.at + from, to - from))) {
+            return true;
+        }
+        start = at + 1;
+    }
+    return false;
 }

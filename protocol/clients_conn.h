@@ -2,7 +2,8 @@
  *
  * clients.c holds the table and routes; clients_input.c cuts frames and shakes hands;
  * clients_queue.c keeps a connection's order; clients_output.c sends, pauses and fires watches;
- * clients_auth.c knows what a connection has proved to be. */
+ * clients_auth.c knows what a connection has proved to be; clients_local.c keeps sessions that only
+ * this server knows; clients_limits.c counts hosts, load and large requests. */
 #ifndef PROTOCOL_CLIENTS_CONN_H
 #define PROTOCOL_CLIENTS_CONN_H
 
@@ -42,12 +43,16 @@ enum conn_item_kind {
     ITEM_WRITE, /* ready: handed upward; bytes: the record, of one that had to wait */
     ITEM_SYNC,  /* ready: may be answered; bytes: the record */
     ITEM_REPLY, /* bytes: a whole frame that waits for its turn (auth, refusals) */
+    ITEM_CODE,  /* a header with `code`, and the zxid of the moment in which its turn comes */
 };
 struct conn_item {
     enum conn_item_kind kind;
     struct wire_request_header header;
     bool ready;
-    bool last; /* the connection is closed behind its reply */
+    bool last;      /* the connection is closed behind its reply */
+    bool no_zxid;   /* CODE: the header has zxid 0 */
+    int32_t code;   /* CODE; WRITE: what the client is told if it is refused (0: as it was) */
+    uint32_t large; /* bytes that count as a large request */
     uint8_t *bytes;
     uint32_t len;
 };
@@ -57,8 +62,13 @@ struct clients_conn {
     struct list stall_link; /* in clients->stalled while STALL_LOAD holds */
     uint32_t conn;
     enum conn_phase phase;
-    bool renewing;      /* JOINING: re-attaches */
-    bool has_read_only; /* its ConnectRequest had the byte */
+    bool renewing;       /* JOINING: re-attaches */
+    bool has_read_only;  /* its ConnectRequest had the byte */
+    bool local;          /* its session is one of role.locals */
+    bool upgrading;      /* createSession of a local session is on its way */
+    bool waited;         /* its next frame has waited too long for the load to fall */
+    uint64_t stalled_us; /* since when its next frame waits for the load to fall; 0: it does not */
+    struct conn_host *host; /* where it comes from; NULL: not counted */
     bool paused;
     bool drain_asked;
     uint32_t stall; /* enum conn_stall */
@@ -103,6 +113,9 @@ struct clients {
     int64_t zxid;          /* last applied */
     struct map by_conn;    /* every connection that is not dead */
     struct map by_session; /* JOINING and later */
+    struct map hosts;      /* hash of the name -> struct conn_host */
+    uint64_t large_bytes;  /* of large requests in flight */
+    uint32_t large_now;    /* of the frame at hand, 0: it is not large */
     struct list all;
     struct list dead;
     struct list stalled;
@@ -156,22 +169,65 @@ void conn_read(struct clients *clients, struct clients_conn *client,
 /* A finished frame takes its turn; `last`: the connection is closed behind it. */
 void conn_reply(struct clients *clients, struct clients_conn *client, struct span frame, bool last,
                 struct fx *fx);
-/* A write: handed upward now, or when its turn comes. `last`: it closes the session. */
-void conn_write(struct clients *clients, struct clients_conn *client,
-                const struct wire_request_header *header, struct span record, struct fx *fx);
+/* A write: handed upward now, or when its turn comes. item: header, and code if any. */
+void conn_write(struct clients *clients, struct clients_conn *client, const struct conn_item *item,
+                struct span record, struct fx *fx);
 void conn_queue_clear(struct clients *clients, struct clients_conn *client);
+/* A reply that is only a code takes its turn. */
+void conn_code(struct clients *clients, struct clients_conn *client, const struct conn_item *item,
+               struct fx *fx);
 /* The reply to a local write whose transaction was applied. */
 void clients_answer_applied(struct clients *clients, const struct clients_applied *applied,
                             struct fx *fx);
-/* Resume connections that wait for the load of the whole server to fall. */
-void clients_resume_load(struct clients *clients, struct fx *fx);
-
 /* ---- clients_input.c ---- */
 /* The answer to a ConnectRequest whose createSession was applied or refused. */
 void clients_answer_session(struct clients *clients, const struct clients_applied *applied,
                             struct fx *fx);
 
+/* A write or sync that goes upward. */
+void conn_take_write(struct clients *clients, struct clients_conn *client,
+                     const struct wire_request_header *header, struct span record, struct fx *fx);
+/* The session is there: answer the ConnectRequest. */
+void conn_open(struct clients *clients, struct clients_conn *client, struct fx *fx);
+
+/* ---- clients_local.c ---- */
+/* A new session that only this server knows, opened at once. */
+void conn_local_begin(struct clients *clients, struct clients_conn *client, struct fx *fx);
+/* Re-attach to one; false: this server knows no such local session. */
+bool conn_local_renew(struct clients *clients, struct clients_conn *client);
+/* Its client was heard of; false: it is over. */
+bool conn_local_touch(struct clients *clients, struct clients_conn *client);
+/* A write of a connection with a local session, or to a read-only server. */
+void conn_local_write(struct clients *clients, struct clients_conn *client,
+                      const struct wire_request_header *header, struct span record, struct fx *fx);
+/* closeSession of a local session is answered now. */
+void conn_local_closed(struct clients *clients, const struct clients_conn *client, struct fx *fx);
+/* createSession was applied or refused: true when it upgraded a local session. */
+bool clients_local_upgraded(struct clients *clients, const struct clients_applied *applied,
+                            struct fx *fx);
+
+/* ---- clients_limits.c ---- */
+/* Count a connection from `peer` ("host:port"). Errors: ERR_LONG: too many; ERR_MEMORY. */
+enum err conn_host_begin(struct clients *clients, struct clients_conn *client, struct span peer);
+void conn_host_end(struct clients *clients, struct clients_conn *client);
+/* Does the server have too much to do to read on? */
+bool conn_overloads(struct clients *clients, struct clients_conn *client, struct fx *fx);
+/* Resume connections that wait for the load of the whole server to fall. */
+void clients_resume_load(struct clients *clients, struct fx *fx);
+/* The frame at the front is about to be taken: has it waited for longer than
+ * throttled_op_wait_time?
+ */
+void conn_note_wait(struct clients *clients, struct clients_conn *client);
+/* May the frame at the front of `input` (4 bytes at least) come in? False: the connection was
+ * refused. Sets clients->large_now. */
+bool conn_large_begin(struct clients *clients, struct clients_conn *client, struct span input,
+                      struct fx *fx);
+/* "host:port" without the port. */
+struct span conn_host(struct span peer);
+
 /* ---- clients_auth.c ---- */
+/* Has it an Id of one of the enforced schemes, or need it have none? */
+bool conn_auth_suffices(const struct clients *clients, const struct clients_conn *client);
 /* A new connection is known by its address. Errors: ERR_MEMORY. */
 enum err conn_auth_begin(struct clients *clients, struct clients_conn *client, struct span peer);
 /* An auth packet: ZK_OK, or ZK_AUTHFAILED. */

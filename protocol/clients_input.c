@@ -3,12 +3,22 @@
 
 /* ---- handshake ---- */
 
-static void conn_open(struct clients *clients, struct clients_conn *client, struct fx *fx)
+/* The byte readOnly of the answer, as the request had it or not. */
+static enum reply_read_only conn_read_only(const struct clients *clients,
+                                           const struct clients_conn *client)
+{
+    if (!client->has_read_only) {
+        return REPLY_READ_ONLY_ABSENT;
+    }
+    return clients->role.read_only ? REPLY_READ_ONLY_YES : REPLY_READ_ONLY_NO;
+}
+
+void conn_open(struct clients *clients, struct clients_conn *client, struct fx *fx)
 {
     struct bytes *out = fx_out(fx);
 
     client->phase = CONN_OPEN;
-    reply_connected(out, client->session, client->timeout_ms, client->has_read_only);
+    reply_connected(out, client->session, client->timeout_ms, conn_read_only(clients, client));
     conn_send(clients, client, bytes_span(out), fx);
     if (client->phase != CONN_DEAD) {
         conn_resume(client, STALL_JOINING, fx);
@@ -20,7 +30,7 @@ static void conn_reject(struct clients *clients, struct clients_conn *client, st
 {
     struct bytes *out = fx_out(fx);
 
-    reply_connected(out, 0, 0, client->has_read_only);
+    reply_connected(out, 0, 0, conn_read_only(clients, client));
     conn_send(clients, client, bytes_span(out), fx);
     if (client->phase != CONN_DEAD) {
         conn_close(clients, client, true, fx);
@@ -78,6 +88,14 @@ static void conn_renew(struct clients *clients, struct clients_conn *client,
         conn_refuse(clients, client, fx);
         return;
     }
+    if (conn_local_renew(clients, client)) {
+        conn_open(clients, client, fx);
+        return;
+    }
+    if (clients->role.read_only) {
+        conn_reject(clients, client, fx);
+        return;
+    }
     if (clients->role.tracker == NULL) {
         conn_ask(clients, client, &request, fx);
         return;
@@ -90,6 +108,18 @@ static void conn_renew(struct clients *clients, struct clients_conn *client,
     }
 }
 
+/* A client that wants to write must go elsewhere, and so must a session that the ensemble knows:
+ * what it was told by others may be newer than what is here. */
+static bool conn_not_for_read_only(const struct clients *clients,
+                                   const struct wire_connect *connect)
+{
+    int32_t timeout_ms;
+
+    return !connect->read_only ||
+           (connect->session != 0 &&
+            tree_session_find(clients->role.tree, connect->session, &timeout_ms));
+}
+
 /* ZooKeeperServer.processConnectRequest; reading stops until the session is there. */
 static void conn_connect(struct clients *clients, struct clients_conn *client, struct span frame,
                          struct fx *fx)
@@ -100,6 +130,10 @@ static void conn_connect(struct clients *clients, struct clients_conn *client, s
         conn_refuse(clients, client, fx);
         return;
     }
+    if (clients->role.read_only && conn_not_for_read_only(clients, &connect)) {
+        conn_close(clients, client, true, fx);
+        return;
+    }
     if (connect.last_zxid > clients->zxid) {
         conn_close(clients, client, true, fx); /* it has seen more than this server has */
         return;
@@ -108,7 +142,9 @@ static void conn_connect(struct clients *clients, struct clients_conn *client, s
     client->has_read_only = connect.has_read_only;
     client->timeout_ms = clients_clamp(clients, connect.timeout_ms);
     conn_stall(client, STALL_JOINING, fx);
-    if (connect.session == 0) {
+    if (connect.session == 0 && clients->role.locals != NULL) {
+        conn_local_begin(clients, client, fx);
+    } else if (connect.session == 0) {
         conn_begin(clients, client, fx);
     } else {
         conn_renew(clients, client, &connect, fx);
@@ -138,7 +174,8 @@ void clients_answer_session(struct clients *clients, const struct clients_applie
     const struct txn_header *header = &applied->txn->header;
     struct clients_conn *client = clients_find_session(clients, header->client_id);
 
-    if (client == NULL || client->phase != CONN_JOINING || client->renewing) {
+    if (clients_local_upgraded(clients, applied, fx) || client == NULL ||
+        client->phase != CONN_JOINING || client->renewing) {
         return;
     }
     if (header->type == OP_ERROR) {
@@ -208,6 +245,18 @@ static void conn_sync(struct clients *clients, struct clients_conn *client,
     conn_ask(clients, client, &request, fx);
 }
 
+void conn_take_write(struct clients *clients, struct clients_conn *client,
+                     const struct wire_request_header *header, struct span record, struct fx *fx)
+{
+    struct conn_item item = {.kind = ITEM_WRITE, .header = *header};
+
+    if (header->type == OP_SYNC) {
+        conn_sync(clients, client, header, record, fx);
+    } else {
+        conn_write(clients, client, &item, record, fx);
+    }
+}
+
 /* Ids count from the packet on; its answer keeps the order of the connection. */
 static void conn_auth(struct clients *clients, struct clients_conn *client,
                       const struct wire_request_header *header, struct span record, struct fx *fx)
@@ -255,6 +304,9 @@ static bool conn_session_holds(struct clients *clients, struct clients_conn *cli
 {
     struct session_tracker *tracker = clients->role.tracker;
 
+    if (client->local) {
+        return conn_local_touch(clients, client);
+    }
     if (tracker == NULL) {
         struct session_touch touch = {.session = client->session, .timeout_ms = client->timeout_ms};
 
@@ -272,6 +324,27 @@ static bool conn_session_holds(struct clients *clients, struct clients_conn *cli
     return true;
 }
 
+/* Answered without being looked at: who has not proved to be anybody, and what has waited for too
+ * long. */
+static bool conn_is_kept_out(struct clients *clients, struct clients_conn *client,
+                             const struct wire_request_header *header, struct fx *fx)
+{
+    struct conn_item item = {.kind = ITEM_CODE, .header = *header};
+
+    if (!conn_auth_suffices(clients, client)) {
+        item.code = ZK_SESSIONCLOSEDREQUIRESASLAUTH;
+        item.no_zxid = true;
+        item.last = true;
+    } else if (client->waited && header->type != OP_PING && header->type != OP_CLOSE_SESSION) {
+        item.code = ZK_THROTTLEDOP;
+        clients->counts.throttled_ops++;
+    } else {
+        return false;
+    }
+    conn_code(clients, client, &item, fx);
+    return true;
+}
+
 static void conn_request(struct clients *clients, struct clients_conn *client, struct span frame,
                          struct fx *fx)
 {
@@ -283,7 +356,9 @@ static void conn_request(struct clients *clients, struct clients_conn *client, s
         return;
     }
     class = conn_classify(header.type);
-    if (class != CLASS_AUTH && class != CLASS_SASL && !conn_session_holds(clients, client, fx)) {
+    if (class != CLASS_AUTH && class != CLASS_SASL &&
+        (!conn_session_holds(clients, client, fx) ||
+         conn_is_kept_out(clients, client, &header, fx))) {
         return;
     }
     switch (class) {
@@ -294,10 +369,12 @@ static void conn_request(struct clients *clients, struct clients_conn *client, s
         conn_read(clients, client, &header, frame, fx);
         return;
     case CLASS_WRITE:
-        conn_write(clients, client, &header, frame, fx);
-        return;
     case CLASS_SYNC:
-        conn_sync(clients, client, &header, frame, fx);
+        if (client->local || clients->role.read_only) {
+            conn_local_write(clients, client, &header, frame, fx);
+        } else {
+            conn_take_write(clients, client, &header, frame, fx);
+        }
         return;
     case CLASS_AUTH:
         conn_auth(clients, client, &header, frame, fx);
@@ -338,19 +415,6 @@ static bool conn_word(struct clients *clients, struct clients_conn *client, stru
     return true;
 }
 
-/* Stop reading when the server has too much to do and this client is one of those it works for. */
-static bool conn_overloads(struct clients *clients, struct clients_conn *client, struct fx *fx)
-{
-    if (clients->counts.outstanding <= clients->options.outstanding_max ||
-        ring_count(&client->queue) == 0) {
-        return false;
-    }
-    list_push(&clients->stalled, &client->stall_link);
-    conn_stall(client, STALL_LOAD, fx);
-    clients->counts.throttled++;
-    return true;
-}
-
 /* Take frames off `input` until it ends, the connection is stalled or gone; bytes used. */
 static size_t conn_take(struct clients *clients, struct clients_conn *client, struct span input,
                         struct fx *fx)
@@ -375,6 +439,9 @@ static size_t conn_take(struct clients *clients, struct clients_conn *client, st
             break;
         }
         err = wire_frame_next(rest, clients->options.frame_max, &frame, &used);
+        if ((err == ERR_OK || err == ERR_SHORT) && !conn_large_begin(clients, client, rest, fx)) {
+            break;
+        }
         if (err == ERR_SHORT) {
             break;
         }
@@ -383,6 +450,7 @@ static size_t conn_take(struct clients *clients, struct clients_conn *client, st
             break;
         }
         taken += used;
+        conn_note_wait(clients, client);
         clients->counts.received++;
         if (client->phase == CONN_FRESH) {
             conn_connect(clients, client, frame, fx);
@@ -390,6 +458,7 @@ static size_t conn_take(struct clients *clients, struct clients_conn *client, st
             conn_request(clients, client, frame, fx);
         }
     }
+    clients->large_now = 0;
     return taken;
 }
 

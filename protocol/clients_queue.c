@@ -6,6 +6,8 @@ static void conn_item_drop(struct clients *clients, struct clients_conn *client,
 {
     ENSURE(client->wait_bytes >= item->len);
     client->wait_bytes -= item->len;
+    clients->large_bytes -= item->large;
+    item->large = 0;
     mem_put(clients->mem, item->bytes, item->len);
     item->bytes = NULL;
     item->len = 0;
@@ -55,6 +57,8 @@ struct conn_item *conn_queue(struct clients *clients, struct clients_conn *clien
         return NULL;
     }
     *place = *item;
+    place->large = clients->large_now;
+    clients->large_bytes += clients->large_now;
     clients->counts.outstanding++;
     if (conn_item_keep(clients, client, place, bytes) != ERR_OK) {
         conn_refuse(clients, client, fx);
@@ -100,6 +104,17 @@ void conn_read(struct clients *clients, struct clients_conn *client,
     }
 }
 
+void conn_code(struct clients *clients, struct clients_conn *client, const struct conn_item *item,
+               struct fx *fx)
+{
+    if (item->last) {
+        client->phase = CONN_LEAVING;
+    }
+    if (conn_queue(clients, client, item, wire_empty(), fx) != NULL) {
+        conn_flush(clients, client, fx);
+    }
+}
+
 void conn_reply(struct clients *clients, struct clients_conn *client, struct span frame, bool last,
                 struct fx *fx)
 {
@@ -125,6 +140,18 @@ static void conn_answer_sync(struct clients *clients, struct clients_conn *clien
     conn_send(clients, client, bytes_span(out), fx);
 }
 
+static void conn_answer_code(struct clients *clients, struct clients_conn *client,
+                             const struct conn_item *item, struct fx *fx)
+{
+    struct bytes *out = fx_out(fx);
+
+    reply_header(out, item->header.xid, item->no_zxid ? 0 : clients->zxid, item->code);
+    if (item->code == ZK_OK && item->header.type == OP_CLOSE_SESSION) {
+        conn_local_closed(clients, client, fx);
+    }
+    conn_send(clients, client, bytes_span(out), fx);
+}
+
 /* Answer the item at the front; false when it is not ready. */
 static bool conn_answer(struct clients *clients, struct clients_conn *client,
                         const struct conn_item *item, struct fx *fx)
@@ -144,6 +171,9 @@ static bool conn_answer(struct clients *clients, struct clients_conn *client,
         return false; /* its transaction answers it */
     case ITEM_REPLY:
         conn_send(clients, client, bytes, fx);
+        return true;
+    case ITEM_CODE:
+        conn_answer_code(clients, client, item, fx);
         return true;
     }
     UNREACHABLE();
@@ -227,16 +257,15 @@ void conn_flush(struct clients *clients, struct clients_conn *client, struct fx 
 }
 
 void conn_write(struct clients *clients, struct clients_conn *client,
-                const struct wire_request_header *header, struct span record, struct fx *fx)
+                const struct conn_item *wanted, struct span record, struct fx *fx)
 {
     const struct conn_item *front = conn_item_at(client, 0);
     bool now = client->open_syncs == 0 && client->held_writes == 0 &&
                (front == NULL || front->kind == ITEM_WRITE);
-    struct conn_item item = {.kind = ITEM_WRITE,
-                             .header = *header,
-                             .ready = now,
-                             .last = header->type == OP_CLOSE_SESSION};
+    struct conn_item item = *wanted;
 
+    item.ready = now;
+    item.last = item.header.type == OP_CLOSE_SESSION;
     if (item.last) {
         client->phase = CONN_LEAVING;
     }
@@ -244,23 +273,9 @@ void conn_write(struct clients *clients, struct clients_conn *client,
         return;
     }
     if (now) {
-        conn_ask_write(clients, client, header, record, fx);
+        conn_ask_write(clients, client, &item.header, record, fx);
     } else {
         client->held_writes++;
-    }
-}
-
-void clients_resume_load(struct clients *clients, struct fx *fx)
-{
-    if (clients->counts.outstanding > clients->options.outstanding_max) {
-        return;
-    }
-    while (!list_empty(&clients->stalled)) {
-        struct clients_conn *client =
-            LIST_ITEM(clients->stalled.next, struct clients_conn, stall_link);
-
-        list_take(&client->stall_link);
-        conn_resume(client, STALL_LOAD, fx);
     }
 }
 
@@ -272,7 +287,11 @@ static void conn_answer_write(struct clients *clients, struct clients_conn *clie
     bool last = item->last;
     struct bytes *out = fx_out(fx);
 
-    (void)reply_write(&item->header, applied->txn, applied->result, out);
+    if (item->code != ZK_OK && applied->txn->header.type == OP_ERROR) {
+        reply_header(out, item->header.xid, applied->txn->header.zxid, item->code);
+    } else {
+        (void)reply_write(&item->header, applied->txn, applied->result, out);
+    }
     if (out->failed) {
         fx->failed = true;
         return;

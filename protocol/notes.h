@@ -25,6 +25,8 @@
       "") /* leader: a quorum acknowledged NEWLEADER */                                            \
     X(SERVING, "serving", "role", "epoch", "zxid", "")    /* clients are served from here */       \
     X(RETIRED, "retired", "role", "epoch", "zxid", "why") /* left its role */                      \
+    X(READ_ONLY, "read-only", "zxid", "", "",                                                      \
+      "") /* alone: reads are served from the last state */                                        \
     /* broadcast */                                                                                \
     X(PROPOSE, "proposes", "zxid", "hash", "session", "op")                                        \
     X(LOGGED, "logged", "zxid", "", "", "") /* everything up to zxid is durable here */            \
@@ -40,6 +42,8 @@
     X(SESSION_OPENED, "session-opened", "session", "timeout", "zxid", "")                          \
     X(SESSION_EXPIRED, "session-expired", "session", "", "", "") /* leader decided */              \
     X(SESSION_CLOSED, "session-closed", "session", "ephemerals", "zxid", "")                       \
+    X(SESSION_UPGRADED, "session-upgraded", "session", "timeout", "zxid",                          \
+      "") /* a local one became global */                                                          \
     X(WATCH_FIRED, "watch-fired", "session", "type", "zxid", "path")                               \
     /* peers that misbehave */                                                                     \
     X(PEER_REFUSED, "peer-refused", "peer", "port", "", "why")                                     \

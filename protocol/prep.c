@@ -44,6 +44,12 @@ struct prep *prep_make(struct mem *mem, const struct prep_options *options, cons
     return prep;
 }
 
+void prep_know_locals(struct prep *prep, const struct session_tracker *locals, int64_t server_id)
+{
+    prep->locals = locals;
+    prep->server_id = (uint64_t)server_id & 0xffu;
+}
+
 void prep_drop(struct prep *prep)
 {
     if (prep == NULL) {

@@ -52,6 +52,10 @@ struct prep_options prep_options_of(const struct config *config, bool ensemble);
 struct prep *prep_make(struct mem *mem, const struct prep_options *options, const struct tree *tree,
                        struct session_tracker *tracker);
 void prep_drop(struct prep *prep);
+/* Local sessions are in use (localSessionsEnabled): a session that is not known may be local to
+ * another server, or be one of ours in `locals` (borrowed). `server_id` tells whose ids are ours.
+ */
+void prep_know_locals(struct prep *prep, const struct session_tracker *locals, int64_t server_id);
 
 struct prep_stamp {
     int64_t zxid;    /* above every earlier one */

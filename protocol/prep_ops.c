@@ -6,7 +6,24 @@
 #include "tree/path.h"
 #include "tree/quota.h"
 
-int32_t prep_session_check(struct prep *prep)
+/* A session that the tracker does not know: may it be a local one? Ours are known; those of others
+ * are taken on trust. Source: LeaderSessionTracker.checkSession. */
+static bool prep_is_local(const struct prep *prep)
+{
+    const struct request *request = prep->request;
+    struct session_view view;
+
+    if (prep->locals == NULL) {
+        return false;
+    }
+    if (session_tracker_view(prep->locals, request->session, &view)) {
+        return request->owner == SESSION_OWNER_LOCAL && !view.closing;
+    }
+    return request->owner != SESSION_OWNER_LOCAL &&
+           (uint64_t)request->session >> 56 != prep->server_id;
+}
+
+static int32_t prep_owner_check(struct prep *prep, int32_t if_local)
 {
     const struct request *request = prep->request;
 
@@ -17,6 +34,9 @@ int32_t prep_session_check(struct prep *prep)
     case SESSION_OK:
         return ZK_OK;
     case SESSION_UNKNOWN:
+        if (prep_is_local(prep)) {
+            return if_local;
+        }
         return prep->options.ensemble ? ZK_SESSIONEXPIRED : ZK_UNKNOWNSESSION;
     case SESSION_CLOSING:
         return ZK_SESSIONEXPIRED;
@@ -24,6 +44,16 @@ int32_t prep_session_check(struct prep *prep)
         return ZK_SESSIONMOVED;
     }
     UNREACHABLE();
+}
+
+int32_t prep_session_check(struct prep *prep)
+{
+    return prep_owner_check(prep, ZK_OK);
+}
+
+int32_t prep_global_check(struct prep *prep)
+{
+    return prep_owner_check(prep, ZK_EPHEMERALONLOCALSESSION);
 }
 
 bool prep_parent_path(struct span path, struct span *parent)
@@ -198,7 +228,11 @@ static int32_t prep_create(struct prep *prep, const struct wire_request *op, int
     int64_t owner;
     int32_t code = prep_check_mode(prep, op, type);
 
-    code = code == ZK_OK ? prep_session_check(prep) : code;
+    if (code == ZK_OK) {
+        code = op->flags == MODE_EPHEMERAL || op->flags == MODE_EPHEMERAL_SEQUENTIAL
+                   ? prep_global_check(prep)
+                   : prep_session_check(prep);
+    }
     if (code != ZK_OK) {
         return code;
     }

@@ -15,6 +15,8 @@ struct prep {
     struct mem *mem;
     struct prep_options options;
     struct session_tracker *tracker;
+    const struct session_tracker *locals; /* NULL: there are no local sessions */
+    uint64_t server_id;                   /* the lowest byte of it is on top of our sessions */
     struct prep_view view;
     /* the request at hand */
     const struct request *request;
@@ -35,6 +37,8 @@ int32_t prep_op(struct prep *prep, const struct wire_request *op, int32_t type, 
 
 /* May the request's owner do something for its session? ZK_OK or the error code. */
 int32_t prep_session_check(struct prep *prep);
+/* The same for a node that lives as long as the session: a local one may not. */
+int32_t prep_global_check(struct prep *prep);
 
 /* Take `path` out of the view: the node, and its parent's child count and pzxid. */
 enum err prep_remove(struct prep *prep, struct span path);

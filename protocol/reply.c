@@ -496,14 +496,16 @@ void reply_event(struct bytes *out, int64_t zxid, int32_t type, struct span path
     wire_frame_end(out, frame);
 }
 
-void reply_connected(struct bytes *out, int64_t session, uint32_t timeout_ms, bool has_read_only)
+void reply_connected(struct bytes *out, int64_t session, uint32_t timeout_ms,
+                     enum reply_read_only read_only)
 {
     uint8_t password[SESSION_PASSWORD_SIZE] = {0};
     struct wire_connected connected = {
         .timeout_ms = session != 0 ? (int32_t)timeout_ms : 0,
         .session = session,
         .password = span_make(password, sizeof(password)),
-        .has_read_only = has_read_only,
+        .has_read_only = read_only != REPLY_READ_ONLY_ABSENT,
+        .read_only = read_only == REPLY_READ_ONLY_YES,
     };
     size_t frame = wire_frame_begin(out);
 

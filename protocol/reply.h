@@ -47,7 +47,14 @@ void reply_header(struct bytes *out, int32_t xid, int64_t zxid, int32_t code);
 void reply_sync(struct bytes *out, int32_t xid, int64_t zxid, struct span path);
 /* A watch event; zxid -1: not known. */
 void reply_event(struct bytes *out, int64_t zxid, int32_t type, struct span path);
+/* The byte readOnly of a ConnectResponse: there is none, or what it says. */
+enum reply_read_only {
+    REPLY_READ_ONLY_ABSENT,
+    REPLY_READ_ONLY_NO,
+    REPLY_READ_ONLY_YES
+};
 /* The answer to a ConnectRequest; session 0 refuses it. */
-void reply_connected(struct bytes *out, int64_t session, uint32_t timeout_ms, bool has_read_only);
+void reply_connected(struct bytes *out, int64_t session, uint32_t timeout_ms,
+                     enum reply_read_only read_only);
 
 #endif

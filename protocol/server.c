@@ -20,6 +20,7 @@ static void *server_make(struct mem *mem, struct span config)
     server->wake_us = WAKE_NEVER;
     server->reload_at_us = WAKE_NEVER;
     server->look_at_us = WAKE_NEVER;
+    server->read_only_at_us = WAKE_NEVER;
     server->config_bad =
         config_parse(&server->config, mem, config, &server->config_error) != ERR_OK;
     return server;
@@ -95,7 +96,11 @@ static bool server_make_clients(struct server *server)
     struct clients_options options = clients_options_of(config);
 
     server->clients = clients_make(server->mem, &options, server->seed);
-    return server->clients != NULL;
+    if (server->clients == NULL) {
+        return false;
+    }
+    clients_set_words(server->clients, server_answer_word, server);
+    return true;
 }
 
 static bool server_make_ensemble(struct server *server)
@@ -377,7 +382,12 @@ static void server_set_wake(struct server *server, struct fx *fx, const struct i
         uint64_t due_us = session_tracker_due_us(&server->tracker);
         fx_wake(fx, due_us > server->expire_at_us ? due_us : server->expire_at_us);
     }
+    if (server->has_locals) {
+        uint64_t due_us = session_tracker_due_us(&server->locals);
+        fx_wake(fx, due_us > server->expire_at_us ? due_us : server->expire_at_us);
+    }
     fx_wake(fx, server->reload_at_us);
+    fx_wake(fx, server->read_only_at_us);
     if (server->look_at_us > in->mono_us) {
         fx_wake(fx, server->look_at_us);
     } /* else the disk is not settled yet, and its answer is the next input */
@@ -435,5 +445,7 @@ void server_get_view(const void *self, struct server_view *view)
         view->durable_zxid = store_durable_zxid(server->store);
         view->tree = server->tree;
         view->history = &server->history;
+        view->locals = server->has_locals ? &server->locals : NULL;
+        view->read_only = server->read_only;
     }
 }

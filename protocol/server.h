@@ -18,6 +18,7 @@
 #include "base/step.h"
 #include "protocol/history.h"
 #include "protocol/notes.h"
+#include "protocol/session.h"
 #include "tree/tree.h"
 
 extern const struct process_ops server_ops;
@@ -33,8 +34,10 @@ struct server_view {
     int64_t last_zxid; /* of the history */
     int64_t commit_zxid;
     int64_t durable_zxid;
-    const struct tree *tree;       /* NULL while loading */
-    const struct history *history; /* NULL before the boot */
+    const struct tree *tree;              /* NULL while loading */
+    const struct history *history;        /* NULL before the boot */
+    const struct session_tracker *locals; /* sessions that only this server knows; NULL: none */
+    bool read_only;                       /* serves reads alone, LOOKING */
 };
 void server_get_view(const void *self, struct server_view *view);
 

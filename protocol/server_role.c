@@ -27,6 +27,7 @@ static void server_look(struct server *server, struct fx *fx, const struct input
     server->look_at_us = WAKE_NEVER;
     server->follows = -1;
     server_set_role(server, fx, ROLE_LOOKING);
+    server_plan_read_only(server, in);
     election_start(&server->election, fx, in->mono_us, &own);
     server_after_election(server, fx, in);
 }
@@ -35,6 +36,7 @@ static void server_enter(struct server *server, struct fx *fx, const struct inpu
                          const struct vote *vote)
 {
     server->follows = vote->leader;
+    server_end_read_only(server, fx);
     switch (server->election.state) {
     case VOTE_LEADING:
         server_set_role(server, fx, ROLE_LEADING);
@@ -125,6 +127,7 @@ static void server_serve(struct server *server, struct fx *fx, const struct inpu
                                 .touches = authority ? NULL : &server->touches,
                                 .ids = &server->ids,
                                 .zxid = tree_zxid(server->tree)};
+    bool has_locals = server->config.local_sessions && !server->config.standalone;
     int64_t epoch = store_current_epoch(server->store);
     int64_t session = 0;
     int32_t timeout_ms;
@@ -141,6 +144,10 @@ static void server_serve(struct server *server, struct fx *fx, const struct inpu
     if (authority && !server_make_authority(server, in)) {
         fx_halt(fx, 1, span_text("out of memory"));
         return;
+    }
+    if (has_locals) {
+        server_begin_locals(server);
+        role.locals = &server->locals;
     }
     server->serving = true;
     server->reload_wait_us = 0; /* a full disk can be read: only who serves is well again */
@@ -163,6 +170,7 @@ static void server_unserve(struct server *server, struct fx *fx)
         session_tracker_drop(&server->tracker);
         server->prep = NULL;
     }
+    server_end_locals(server);
     server->serving = false;
 }
 
@@ -175,6 +183,7 @@ static void server_leave(struct server *server, struct fx *fx, const struct inpu
 
     fx_note(fx, NOTE_RETIRED, server->role, (uint64_t)store_current_epoch(server->store),
             (uint64_t)history_last_zxid(&server->history), span_text(why));
+    server_end_read_only(server, fx);
     server_unserve(server, fx);
     zab_leader_stop(&server->leader, fx);
     zab_learner_stop(&server->learner, fx);
@@ -264,6 +273,8 @@ void server_check_role(struct server *server, struct fx *fx, const struct input 
         }
         return;
     case ROLE_LOOKING:
+        server_try_read_only(server, fx, in);
+        return;
     case ROLE_STANDALONE:
         return;
     }

@@ -51,6 +51,11 @@ struct server {
     struct session_touches touches; /* FOLLOWING, OBSERVING */
     struct session_tracker tracker; /* LEADING, STANDALONE, while serving */
     struct prep *prep;              /* likewise */
+    struct session_tracker locals;  /* sessions that only this server knows */
+    bool has_locals;                /* while serving, if configured, and while read-only */
+
+    bool read_only;           /* LOOKING, and serving what can be read */
+    uint64_t read_only_at_us; /* when a lasting search makes it so */
 
     bool serving;
     bool settling;         /* a role ended: waits for the log before it looks for a leader */
@@ -72,6 +77,21 @@ void server_on_broken(struct server *server, struct fx *fx, const struct input *
 void server_after_election(struct server *server, struct fx *fx, const struct input *in);
 /* Everything that a role may have come to: serve, lose, settle, load again. */
 void server_check_role(struct server *server, struct fx *fx, const struct input *in);
+
+/* -- server_local.c: local sessions and read-only mode -- */
+/* Sessions of our own are known from here on, and to prep if there is one. */
+void server_begin_locals(struct server *server);
+void server_end_locals(struct server *server);
+/* End local sessions whose time is over. */
+void server_expire_locals(struct server *server, struct fx *fx, const struct input *in);
+/* A search for a leader begins: from when on may it be read-only? */
+void server_plan_read_only(struct server *server, const struct input *in);
+/* LOOKING for long: serve what can be read. */
+void server_try_read_only(struct server *server, struct fx *fx, const struct input *in);
+/* The search is over: every connection is closed, and what was invented for them is forgotten. */
+void server_end_read_only(struct server *server, struct fx *fx);
+/* clients_answer_word: isro. */
+bool server_answer_word(void *context, const char *word, struct bytes *out);
 
 /* -- server_work.c: requests and transactions -- */
 void server_on_leader_bytes(struct server *server, struct fx *fx, const struct input *in);

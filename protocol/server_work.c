@@ -340,6 +340,9 @@ void server_work(struct server *server, struct fx *fx, const struct input *in)
     if (server_is_in_charge(server)) {
         server_expire(server, fx, in);
     }
+    if (server->has_locals) {
+        server_expire_locals(server, fx, in);
+    }
     while (server->serving && clients_next_request(server->clients, &request)) {
         if (server->prep != NULL && !server_is_in_charge(server)) {
             continue; /* the leader has just retired: its clients are cut off in this step */
