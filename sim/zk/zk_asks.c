@@ -22,12 +22,42 @@ enum session_how {
     SESSION_IS_OPEN,
     SESSION_IS_EXPIRED,
     SESSION_IS_CLOSED,
-    SESSION_IS_GONE
+    SESSION_IS_GONE,
+    SESSION_IS_LOCAL
 };
 const struct guest_param zk_session_params[2] = {
     {.name = "CLIENT", .kind = GUEST_ROLE},
-    {.name = "HOW", .kind = GUEST_CHOICE, .words = "open|expired|closed|gone"},
+    {.name = "HOW", .kind = GUEST_CHOICE, .words = "open|expired|closed|gone|local"},
 };
+
+/* One server knows it for itself, and nobody has it in the table that all share. */
+static enum guest_truth ask_local(struct zk_run *zk, int64_t session, struct guest_answer *answer)
+{
+    const char *why = "no server keeps it for itself";
+    enum guest_truth truth = GUEST_NOT_YET;
+
+    for (uint32_t p = 0; p < zk->server_count; p++) {
+        struct server_view view;
+        struct session_view known;
+        int32_t timeout_ms;
+
+        if (!zk_view(zk, p, &view)) {
+            continue;
+        }
+        if (view.locals != NULL && session_tracker_view(view.locals, session, &known)) {
+            answer->process = p;
+            truth = GUEST_HOLDS;
+            why = "";
+        }
+        if (view.tree != NULL && tree_session_find(view.tree, session, &timeout_ms)) {
+            text_str(answer->why, sim_name(zk->run->sim, p));
+            text_str(answer->why, " has it in its table");
+            return GUEST_NOT_YET;
+        }
+    }
+    text_str(answer->why, why);
+    return truth;
+}
 
 enum guest_truth zk_ask_session(struct guest_run *run, const struct guest_value *values,
                                 struct guest_answer *answer)
@@ -50,6 +80,9 @@ enum guest_truth zk_ask_session(struct guest_run *run, const struct guest_value 
 
         text_str(answer->why, client->state == wanted ? "" : "its client does not think so");
         return client->state == wanted ? GUEST_HOLDS : GUEST_NOT_YET;
+    }
+    if (values[1].number == SESSION_IS_LOCAL) {
+        return ask_local(zk, client->session, answer);
     }
     for (uint32_t p = 0; p < zk->server_count; p++) {
         struct server_view view;

@@ -23,7 +23,9 @@ extern const struct guest_param zk_answered_params[2];
 #define ZK_CLIENT_CONDITIONS                                                                      \
     {"session", zk_session_params, 2,                                                             \
      "the session of {CLIENT} is {HOW} (open: in the table of every serving server; expired or "  \
-     "closed: the client knows; gone: in no table of a serving server)",                          \
+     "closed: the client knows; gone: in no table of a serving server; local: one server knows "  \
+     "it "                                                                                        \
+     "for itself)",                                                                               \
      zk_ask_session},                                                                             \
         {"connected", zk_connected_params, 3, "{CLIENT} is connected[ to {WHO}]",                 \
          zk_ask_connected},                                                                       \

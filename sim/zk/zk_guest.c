@@ -73,6 +73,12 @@ static const struct guest_param client_options[] = {
                           .words = "no|yes",
                           .standard = "no",
                           .help = "a new session by itself when one has expired"},
+    [ZK_CLIENT_READONLY] = {.name = "readonly",
+                            .kind = GUEST_CHOICE,
+                            .flags = GUEST_KEYED,
+                            .words = "no|yes",
+                            .standard = "no",
+                            .help = "is content with a server that can only be read"},
 };
 _Static_assert(COUNT(client_options) == ZK_CLIENT_OPTIONS, "every option is named");
 
@@ -236,6 +242,8 @@ static enum err add_client(struct guest_run *run, const char *name,
     text_span(&text, values[ZK_CLIENT_ORDER].text);
     text_str(&text, "\nreopen=");
     text_span(&text, values[ZK_CLIENT_REOPEN].text);
+    text_str(&text, "\nreadonly=");
+    text_span(&text, values[ZK_CLIENT_READONLY].text);
     text_str(&text, "\nhosts=");
     err = hosts_print(run,
                       values[ZK_CLIENT_SERVERS].given ? values[ZK_CLIENT_SERVERS].text
@@ -257,10 +265,11 @@ static enum err add_client(struct guest_run *run, const char *name,
 
 /* In the order of enum zk_lane. */
 static const struct guest_state_kind states[] = {
-    {"loading", "#bdbdbd"},   {"looking", "#fdae61"},    {"syncing", "#c7e9c0"},
-    {"following", "#41ab5d"}, {"preparing", "#9ecae1"},  {"leading", "#2166ac"},
-    {"observing", "#9e9ac8"}, {"standalone", "#2166ac"}, {"connecting", "#fee08b"},
-    {"connected", "#d9f0d3"}, {"expired", "#f4a582"},    {"closed", "#d9d9d9"},
+    {"loading", "#bdbdbd"},    {"looking", "#fdae61"},    {"syncing", "#c7e9c0"},
+    {"following", "#41ab5d"},  {"preparing", "#9ecae1"},  {"leading", "#2166ac"},
+    {"observing", "#9e9ac8"},  {"standalone", "#2166ac"}, {"readonly", "#8c6bb1"},
+    {"connecting", "#fee08b"}, {"connected", "#d9f0d3"},  {"expired", "#f4a582"},
+    {"closed", "#d9d9d9"},
 };
 _Static_assert(COUNT(states) == ZK_LANES, "every state is named");
 

@@ -43,6 +43,7 @@ enum zk_client_option {
     ZK_CLIENT_TIMEOUT,
     ZK_CLIENT_ORDER,
     ZK_CLIENT_REOPEN,
+    ZK_CLIENT_READONLY,
     ZK_CLIENT_OPTIONS
 };
 
@@ -56,6 +57,7 @@ enum zk_lane {
     ZK_LANE_LEADING,   /* serves */
     ZK_LANE_OBSERVING, /* serves */
     ZK_LANE_STANDALONE,
+    ZK_LANE_READ_ONLY, /* looks for a leader, and serves reads alone */
     ZK_LANE_CONNECTING,
     ZK_LANE_CONNECTED,
     ZK_LANE_EXPIRED,
@@ -106,6 +108,7 @@ struct zk_server {
     uint64_t bit; /* in quorums; 0 for observers */
     enum server_role role;
     bool serving;
+    bool read_only;      /* since it looks for a leader */
     bool syncing;        /* a learner from its role on until it acknowledged NEWLEADER */
     bool synced;         /* the leader has chosen how: */
     enum sync_mode mode; /* of the last time */

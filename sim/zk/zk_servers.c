@@ -16,7 +16,7 @@ static void set_lane(struct zk_run *zk, uint32_t process)
     case ROLE_LOADING:
         break;
     case ROLE_LOOKING:
-        lane = ZK_LANE_LOOKING;
+        lane = server->read_only ? ZK_LANE_READ_ONLY : ZK_LANE_LOOKING;
         break;
     case ROLE_FOLLOWING:
         lane = server->serving ? ZK_LANE_FOLLOWING : ZK_LANE_SYNCING;
@@ -44,6 +44,7 @@ void zk_servers_started(struct zk_run *zk, uint32_t process)
 
     server->role = ROLE_LOADING;
     server->serving = false;
+    server->read_only = false;
     server->syncing = false;
     server->applied = -1;
     server->votes_for = 0;
@@ -64,6 +65,7 @@ void zk_servers_down(struct zk_run *zk, uint32_t process)
 
     server->role = ROLE_LOADING;
     server->serving = false;
+    server->read_only = false;
     server->syncing = false;
     server->applied = -1;
 }
@@ -245,6 +247,7 @@ static void on_role(struct zk_run *zk, uint32_t process, enum server_role role)
 
     server->role = role;
     server->serving = false;
+    server->read_only = false;
     server->syncing = role == ROLE_FOLLOWING || role == ROLE_OBSERVING;
     if (server->syncing) {
         server->synced = false; /* how, it will be told */
@@ -454,6 +457,10 @@ void zk_servers_note(struct zk_run *zk, const struct sim_event *event)
         return;
     case NOTE_ESTABLISHED:
         on_established(zk, process, (int64_t)effect->a, (int64_t)effect->b);
+        return;
+    case NOTE_READ_ONLY:
+        zk->servers[process].read_only = true;
+        set_lane(zk, process);
         return;
     case NOTE_SERVING:
         on_serving(zk, process, (int64_t)effect->c);

@@ -369,7 +369,7 @@ static void tell_session(struct story *story)
                  story->zk->servers[story->process].role == ROLE_STANDALONE;
 
     if (effect->id == NOTE_SESSION_OPENED) {
-        put_session(story, "opens session ");
+        put_session(story, effect->c == 0 ? "opens local session " : "opens session ");
         say(story, GUEST_SAY_DETAIL);
     } else if (effect->id == NOTE_SESSION_EXPIRED) {
         put_session(story, "lets session ");
@@ -381,6 +381,20 @@ static void tell_session(struct story *story)
         put_number(story, ", ephemerals deleted: ", (int64_t)effect->b);
         say(story, leads ? GUEST_SAY_ROLE : GUEST_SAY_DETAIL);
     }
+}
+
+static void tell_upgraded(struct story *story)
+{
+    put_session(story, "makes local session ");
+    put_zxid(story, " a global one with zxid ", (int64_t)story->effect->c);
+    say(story, GUEST_SAY_ROLE);
+}
+
+static void tell_read_only(struct story *story)
+{
+    put_zxid(story, "has found no quorum: serves reads alone, at zxid ", (int64_t)story->effect->a);
+    mark(story, "read-only");
+    say(story, GUEST_SAY_ROLE);
 }
 
 static void tell_fired(struct story *story)
@@ -517,6 +531,12 @@ static void tell_server(struct story *story)
         return;
     case NOTE_DISK_ERROR:
         tell_disk_error(story);
+        return;
+    case NOTE_SESSION_UPGRADED:
+        tell_upgraded(story);
+        return;
+    case NOTE_READ_ONLY:
+        tell_read_only(story);
         return;
     case NOTE_SESSION_OPENED:
     case NOTE_SESSION_EXPIRED:

@@ -6,7 +6,7 @@
 
 /* zk_words.c */
 #define ZK_RECORDS 54u
-#define ZK_NOTES   33u
+#define ZK_NOTES   35u
 extern const struct guest_record zk_records[];
 extern const struct guest_note zk_notes[];
 extern const struct sim_note zk_trace_notes[];

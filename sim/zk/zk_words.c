@@ -169,7 +169,8 @@ _Static_assert(COUNT(zk_notes) == ZK_NOTES, "zk_tables.h knows how many");
      1ull << NOTE_EPOCH_NEW | 1ull << NOTE_EPOCH_ACCEPTED | 1ull << NOTE_EPOCH_CURRENT |   \
      1ull << NOTE_SYNC_CHOICE | 1ull << NOTE_SYNC_DONE | 1ull << NOTE_ESTABLISHED |        \
      1ull << NOTE_SERVING | 1ull << NOTE_RETIRED | 1ull << NOTE_RECOVERED |                \
-     1ull << NOTE_TRUNCATED | 1ull << NOTE_DISK_ERROR | 1ull << NOTE_CLIENT_STATE)
+     1ull << NOTE_TRUNCATED | 1ull << NOTE_READ_ONLY | 1ull << NOTE_DISK_ERROR |           \
+     1ull << NOTE_CLIENT_STATE)
 
 const struct sim_note zk_trace_notes[] = {
 #define X(name, word, a, b, c, bytes) \
