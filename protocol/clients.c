@@ -144,6 +144,9 @@ enum err clients_serve(struct clients *clients, const struct clients_role *role)
     if (clients->watches == NULL) {
         return ERR_MEMORY;
     }
+    if (clients->options.compat_38) {
+        watch_keep_one_mode(clients->watches);
+    }
     clients->role = *role;
     clients->zxid = role->zxid;
     clients->serving = true;

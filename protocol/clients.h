@@ -82,7 +82,7 @@ struct clients_options {
     struct acl_policy acl;
     struct span super_digest; /* DigestAuthenticationProvider.superDigest; lent for life */
     bool compat_38;           /* terrarium.compat=3.8: events carry zxid -1; exists and events are
-                                 not checked for READ */
+                                 not checked for READ; one watch mode a path */
 };
 
 /* Apache's defaults for a tick of `tick_ms`, and what the configuration says. */

@@ -6,6 +6,10 @@
 #include "base/sorted.h"
 #include "tree/index.h"
 #include "tree/path.h"
+#include "tree/watch_modes.h"
+
+/* Modes that look at what happens below. */
+#define WATCH_ABOVE (WATCH_RECURSIVE | WATCH_RECURSIVE_CHILD)
 
 /* All watches of one path. */
 struct watch_place {
@@ -37,7 +41,8 @@ struct watch_table {
     struct sorted owners; /* connection -> struct watch_owner */
     uint64_t firing;
     uint64_t bit_count;       /* as struct watch_counts.watches */
-    uint64_t recursive_count; /* watches with that mode */
+    uint64_t recursive_count; /* watches with such a mode */
+    bool one_mode;            /* as 3.8 */
 };
 
 struct watch_table *watch_make(struct mem *mem, uint64_t hash_seed)
@@ -59,6 +64,11 @@ struct watch_table *watch_make(struct mem *mem, uint64_t hash_seed)
         return NULL;
     }
     return table;
+}
+
+void watch_keep_one_mode(struct watch_table *table)
+{
+    table->one_mode = true;
 }
 
 void watch_drop(struct watch_table *table)
@@ -127,19 +137,12 @@ static struct watch *watch_find(const struct watch_table *table, struct span pat
 
 /* -- counting -- */
 
-/* How often a watch counts in the two tables of Apache. */
-static uint64_t watch_bits(uint32_t modes)
-{
-    return ((modes & WATCH_DATA) != 0 ? 1u : 0u) + ((modes & WATCH_CHILD) != 0 ? 1u : 0u) +
-           ((modes & WATCH_PERSISTENT) != 0 ? 2u : 0u) + ((modes & WATCH_RECURSIVE) != 0 ? 1u : 0u);
-}
-
 static void watch_set_modes(struct watch_table *table, struct watch *watch, uint32_t modes)
 {
-    table->bit_count += watch_bits(modes);
-    table->bit_count -= watch_bits(watch->link.spare);
-    table->recursive_count += (modes & WATCH_RECURSIVE) != 0 ? 1 : 0;
-    table->recursive_count -= (watch->link.spare & WATCH_RECURSIVE) != 0 ? 1 : 0;
+    table->bit_count += watch_modes_count(modes);
+    table->bit_count -= watch_modes_count(watch->link.spare);
+    table->recursive_count += (modes & WATCH_ABOVE) != 0 ? 1 : 0;
+    table->recursive_count -= (watch->link.spare & WATCH_ABOVE) != 0 ? 1 : 0;
     watch->link.spare = modes;
 }
 
@@ -281,7 +284,7 @@ enum err watch_add(struct watch_table *table, uint32_t conn, struct span path, u
             return ERR_MEMORY;
         }
     }
-    watch_set_modes(table, watch, watch->link.spare | modes);
+    watch_set_modes(table, watch, watch_modes_add(watch->link.spare, modes, table->one_mode));
     return ERR_OK;
 }
 
@@ -384,27 +387,21 @@ static enum err watch_reserve(struct watch_table *table, struct span path,
     return watch_hits_reserve(hits, most);
 }
 
-static void watch_fire_data(struct watch_table *table, struct span path, struct watch_hits *hits)
+/* Watches of the path with one of the modes `here`, then those of its ancestors with one of
+ * `above`. */
+static void watch_fire_modes(struct watch_table *table, struct span path, uint32_t here,
+                             uint32_t above, struct watch_hits *hits)
 {
     struct watch_place *place = watch_find_place(table, path, watch_hash(table, path));
 
     if (place != NULL) {
-        watch_fire_place(table, place, WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE, hits);
+        watch_fire_place(table, place, here, hits);
     }
-    while (table->recursive_count > 0 && watch_go_up(&path)) {
+    while (above != 0 && table->recursive_count > 0 && watch_go_up(&path)) {
         place = watch_find_place(table, path, watch_hash(table, path));
         if (place != NULL) {
-            watch_fire_place(table, place, WATCH_RECURSIVE, hits);
+            watch_fire_place(table, place, above, hits);
         }
-    }
-}
-
-static void watch_fire_child(struct watch_table *table, struct span path, struct watch_hits *hits)
-{
-    struct watch_place *place = watch_find_place(table, path, watch_hash(table, path));
-
-    if (place != NULL) {
-        watch_fire_place(table, place, WATCH_CHILD | WATCH_PERSISTENT, hits);
     }
 }
 
@@ -428,48 +425,32 @@ enum err watch_fire(struct watch_table *table, enum zk_event event, struct span 
     }
     table->firing++;
     if (event == EVENT_CHILDREN_CHANGED) {
-        watch_fire_child(table, path, hits);
+        watch_fire_modes(table, path, WATCH_AT_CHILDREN, 0, hits);
         return ERR_OK;
     }
-    watch_fire_data(table, path, hits);
+    watch_fire_modes(table, path, WATCH_AT_DATA, WATCH_RECURSIVE, hits);
     if (event == EVENT_DELETED) {
         /* The same firing: who has been named above is not named again. */
-        watch_fire_child(table, path, hits);
+        watch_fire_modes(table, path, WATCH_AT_CHILDREN | WATCH_RECURSIVE_CHILD,
+                         table->one_mode ? WATCH_RECURSIVE_CHILD : 0, hits);
     }
     return ERR_OK;
 }
 
 /* -- removing and checking by request -- */
 
-static uint32_t watch_type_modes(enum watch_type type)
-{
-    switch (type) {
-    case WATCH_TYPE_CHILDREN:
-        return WATCH_CHILD;
-    case WATCH_TYPE_DATA:
-        return WATCH_DATA;
-    case WATCH_TYPE_ANY:
-        return WATCH_DATA | WATCH_CHILD | WATCH_PERSISTENT | WATCH_RECURSIVE;
-    case WATCH_TYPE_PERSISTENT:
-        return WATCH_PERSISTENT;
-    case WATCH_TYPE_RECURSIVE:
-        return WATCH_RECURSIVE;
-    }
-    UNREACHABLE();
-}
-
 bool watch_check(const struct watch_table *table, uint32_t conn, struct span path,
                  enum watch_type type)
 {
     const struct watch *watch = watch_find(table, path, conn);
 
-    return watch != NULL && (watch->link.spare & watch_type_modes(type)) != 0;
+    return watch != NULL && (watch->link.spare & watch_modes_of_type(type, table->one_mode)) != 0;
 }
 
 bool watch_remove(struct watch_table *table, uint32_t conn, struct span path, enum watch_type type)
 {
     struct watch *watch = watch_find(table, path, conn);
-    uint32_t gone = watch_type_modes(type);
+    uint32_t gone = watch_modes_of_type(type, table->one_mode);
 
     if (watch == NULL || (watch->link.spare & gone) == 0) {
         return false;

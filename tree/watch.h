@@ -43,6 +43,10 @@ enum watch_list {
 struct watch_table;
 
 struct watch_table *watch_make(struct mem *mem, uint64_t hash_seed);
+/* As ZooKeeper 3.8, for terrarium.compat: a connection has one mode on a path in each of the tables
+ * data and child, and a later call replaces the earlier; types 1 and 2 of removeWatches are about
+ * whatever is in that table. Call it before anything is added. */
+void watch_keep_one_mode(struct watch_table *table);
 void watch_drop(struct watch_table *table);
 
 /* Add modes (bits) of `conn` on `path`. Errors: ERR_MEMORY. */

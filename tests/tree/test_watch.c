@@ -391,6 +391,53 @@ START_TEST(test_adding_and_firing_survive_failed_allocations)
 }
 END_TEST
 
+/* ZooKeeper 3.8: one mode a path in each of the two tables. */
+START_TEST(test_a_later_mode_replaces_the_earlier_one)
+{
+    watch_keep_one_mode(table);
+    add(1, "/a", WATCH_PERSISTENT);
+    expect_fired(EVENT_DATA_CHANGED, "/a", "1");
+    add(1, "/a", WATCH_DATA); /* persistent no more, but for the children */
+    expect_fired(EVENT_DATA_CHANGED, "/a", "1");
+    expect_fired(EVENT_DATA_CHANGED, "/a", "");
+    expect_fired(EVENT_CHILDREN_CHANGED, "/a", "1");
+    expect_fired(EVENT_CHILDREN_CHANGED, "/a", "1");
+    add(1, "/a", WATCH_CHILD);
+    expect_fired(EVENT_CHILDREN_CHANGED, "/a", "1");
+    expect_fired(EVENT_CHILDREN_CHANGED, "/a", "");
+
+    add(1, "/a", WATCH_RECURSIVE);
+    add(1, "/a", WATCH_PERSISTENT);
+    expect_fired(EVENT_CREATED, "/a/b", "");
+    expect_fired(EVENT_CHILDREN_CHANGED, "/a", "1");
+    add(1, "/a", WATCH_RECURSIVE);
+    expect_fired(EVENT_CREATED, "/a/b", "1");
+    expect_fired(EVENT_CHILDREN_CHANGED, "/a", "");
+}
+END_TEST
+
+START_TEST(test_with_one_mode_types_mean_tables)
+{
+    watch_keep_one_mode(table);
+    add(1, "/a", WATCH_PERSISTENT);
+    ck_assert(watch_remove(table, 1, span_text("/a"), WATCH_TYPE_DATA));
+    ck_assert(!watch_remove(table, 1, span_text("/a"), WATCH_TYPE_DATA));
+    expect_fired(EVENT_DATA_CHANGED, "/a", "");
+    expect_fired(EVENT_CHILDREN_CHANGED, "/a", "1");
+    expect_fired(EVENT_DELETED, "/a", "1");
+    ck_assert(watch_check(table, 1, span_text("/a"), WATCH_TYPE_CHILDREN));
+    ck_assert(watch_remove(table, 1, span_text("/a"), WATCH_TYPE_ANY));
+    expect_fired(EVENT_DELETED, "/a", "");
+
+    add(1, "/a", WATCH_RECURSIVE);
+    ck_assert(watch_remove(table, 1, span_text("/a"), WATCH_TYPE_DATA));
+    expect_fired(EVENT_DATA_CHANGED, "/a/b", "");
+    expect_fired(EVENT_DELETED, "/a/b", "1"); /* the table of children tells of deletions, too */
+    ck_assert(watch_remove(table, 1, span_text("/a"), WATCH_TYPE_CHILDREN));
+    expect_fired(EVENT_DELETED, "/a/b", "");
+}
+END_TEST
+
 Suite *suite_watch(void)
 {
     Suite *suite = suite_create("watch");
@@ -398,6 +445,8 @@ Suite *suite_watch(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, test_a_later_mode_replaces_the_earlier_one);
+    tcase_add_test(tcase, test_with_one_mode_types_mean_tables);
     tcase_add_test(tcase, test_a_standard_watch_fires_once);
     tcase_add_test(tcase, test_a_delete_names_a_connection_once_for_both_tables);
     tcase_add_test(tcase, test_a_persistent_watch_stays_and_is_in_both_tables);
