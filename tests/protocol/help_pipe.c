@@ -14,6 +14,8 @@ struct pipe_options pipe_options_default(void)
         .clients = clients_options_default(2000), .prep = prep_options_default(false), .seed = 99};
 }
 
+static void pipe_effect(struct pipe *pipe, const struct effect *effect);
+
 struct pipe *pipe_make(const struct pipe_options *options)
 {
     struct pipe *pipe = calloc(1, sizeof(*pipe));
@@ -34,6 +36,12 @@ struct pipe *pipe_make(const struct pipe_options *options)
     session_ids_init(&pipe->ids, 1, 0x13874);
     pipe->ids.next = 0x0100001387410000u;
     pipe->prep = prep_make(&pipe->heap.mem, &options->prep, pipe->tree, &pipe->tracker);
+    pipe->zxid = options->zxid;
+    pipe->has_locals = options->locals;
+    session_tracker_init(&pipe->locals, &pipe->heap.mem, options->clients.tick_ms, options->seed);
+    if (options->locals) {
+        prep_know_locals(pipe->prep, &pipe->locals, 1);
+    }
     pipe->clients = clients_make(&pipe->heap.mem, &options->clients, options->seed);
     tree_result_init(&pipe->result, &pipe->heap.mem);
     fx_init(&pipe->fx, &pipe->fx_heap.mem);
@@ -52,9 +60,39 @@ struct pipe *pipe_make(const struct pipe_options *options)
                                  .tree = pipe->tree,
                                  .tracker = pipe->learner ? NULL : &pipe->tracker,
                                  .touches = pipe->learner ? &pipe->touches : NULL,
+                                 .locals = options->locals ? &pipe->locals : NULL,
                                  .ids = &pipe->ids};
     ck_assert_int_eq(clients_serve(pipe->clients, &role), ERR_OK);
     return pipe;
+}
+
+static void pipe_forget(struct pipe *pipe, struct session_tracker *tracker)
+{
+    uint32_t tick_ms = (uint32_t)(tracker->tick_us / 1000u);
+    uint64_t seed = tracker->sessions.seed;
+
+    session_tracker_drop(tracker);
+    session_tracker_init(tracker, &pipe->heap.mem, tick_ms, seed);
+}
+
+void pipe_go_read_only(struct pipe *pipe)
+{
+    struct clients_role role = {.role = ROLE_LOOKING,
+                                .read_only = true,
+                                .tree = pipe->tree,
+                                .locals = &pipe->locals,
+                                .ids = &pipe->ids,
+                                .zxid = tree_zxid(pipe->tree)};
+
+    fx_clear(&pipe->fx);
+    clients_drop_all(pipe->clients, &pipe->fx);
+    pipe_forget(pipe, &pipe->tracker);
+    pipe_forget(pipe, &pipe->locals);
+    pipe->has_locals = true;
+    ck_assert_int_eq(clients_serve(pipe->clients, &role), ERR_OK);
+    for (uint32_t i = 0; i < pipe->fx.count; i++) {
+        pipe_effect(pipe, &pipe->fx.list[i]);
+    }
 }
 
 void pipe_drop(struct pipe *pipe)
@@ -64,6 +102,7 @@ void pipe_drop(struct pipe *pipe)
     prep_drop(pipe->prep);
     session_tracker_drop(&pipe->tracker);
     session_touches_drop(&pipe->touches);
+    session_tracker_drop(&pipe->locals);
     tree_result_drop(&pipe->result);
     tree_drop(pipe->tree);
     bytes_drop(&pipe->txn);
@@ -263,6 +302,11 @@ static void pipe_run(struct pipe *pipe)
 
 void pipe_open(struct pipe *pipe, uint32_t number)
 {
+    pipe_open_from(pipe, number, "127.0.0.1:40000");
+}
+
+void pipe_open_from(struct pipe *pipe, uint32_t number, const char *peer)
+{
     struct pipe_conn *conn = &pipe->conns[number];
     struct input in = pipe_input(pipe, IN_OPENED);
 
@@ -275,7 +319,7 @@ void pipe_open(struct pipe *pipe, uint32_t number)
     conn->drain_asked = false;
     in.opened.conn = CONN_ACCEPTED + number;
     in.opened.listener = 1;
-    in.opened.peer = span_text("127.0.0.1:40000");
+    in.opened.peer = span_text(peer);
     fx_clear(&pipe->fx);
     clients_on_opened(pipe->clients, &in, &pipe->fx);
     pipe_end_step(pipe, &in);
@@ -366,6 +410,9 @@ void pipe_advance(struct pipe *pipe, uint64_t us)
     }
     in = pipe_input(pipe, IN_WAKE);
     fx_clear(&pipe->fx);
+    while (pipe->has_locals && session_tracker_expire(&pipe->locals, pipe->now_us, &session)) {
+        clients_end_local(pipe->clients, session, &pipe->fx);
+    }
     pipe_end_step(pipe, &in);
     pipe_run(pipe);
 }

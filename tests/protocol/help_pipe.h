@@ -43,6 +43,8 @@ struct pipe {
     struct tree *tree;
     struct session_tracker tracker;
     struct session_touches touches;
+    struct session_tracker locals;
+    bool has_locals;
     struct session_ids ids;
     struct prep *prep;
     struct clients *clients;
@@ -69,7 +71,9 @@ struct pipe_options {
     struct clients_options clients;
     struct prep_options prep;
     bool learner;
+    bool locals; /* localSessionsEnabled */
     uint64_t seed;
+    int64_t zxid; /* before the first transaction */
 };
 /* tickTime 2000, Apache's defaults, compat 3.9, standalone. */
 struct pipe_options pipe_options_default(void);
@@ -78,7 +82,12 @@ struct pipe *pipe_make(const struct pipe_options *options);
 /* Also checks that no memory is left behind. */
 void pipe_drop(struct pipe *pipe);
 
+/* The role is lost, and the server goes on in read-only mode. */
+void pipe_go_read_only(struct pipe *pipe);
+
 void pipe_open(struct pipe *pipe, uint32_t conn);
+/* The same, from another address. */
+void pipe_open_from(struct pipe *pipe, uint32_t conn, const char *peer);
 /* The client sends `bytes`; everything that follows happens (as far as nothing is held). */
 void pipe_feed(struct pipe *pipe, uint32_t conn, struct span bytes);
 /* The client hangs up. */

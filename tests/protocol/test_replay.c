@@ -2,13 +2,18 @@
  *
  * tests/vectors/client: connect, create, data, acl, multi and watch were recorded one after the
  * other on one server, so they are replayed in that order on one server: zxids, session ids and
- * passwords come out the same and are compared as they are. quota-ttl-off was another server. Not
- * covered here: readonly (read-only mode) and reconfig-localsession (ensembles).
+ * passwords come out the same and are compared as they are. quota-ttl-off was another server;
+ * reconfig-localsession and readonly were one server of an ensemble, first with a leader and then
+ * alone, so they are replayed in that order, too. Every server is configured by the text of a
+ * zoo.cfg with terrarium.compat=3.8.
  *
  * Masks, all of them:
  *   MASK time      ctime and mtime of a Stat: wall clock of the recording
  *   MASK order     names of getChildren and getEphemerals are compared as sets: Apache's order is
- * that of a hash table */
+ * that of a hash table
+ *   MASK create2   a create2 in a multi, which 3.8.0 and 3.8.1 answered as a create
+ *   MASK config    of reconfig and of getData("/zookeeper/config") only xid and zxid are compared:
+ * there is no ensemble behind this server whose membership could change */
 #include "protocol/help_pipe.h"
 #include "protocol/help_vectors.h"
 
@@ -66,6 +71,7 @@ struct replay {
     struct pipe *pipe;
     struct vectors vectors;
     int32_t ops[CONNS][XIDS]; /* op code by xid, of what was sent */
+    bool config[CONNS][XIDS]; /* MASK config */
     bool opened[CONNS];
     bool connected[CONNS]; /* its first reply has been seen */
     uint32_t compared;
@@ -264,6 +270,16 @@ static void mask_reply(uint8_t *frame, size_t len, int32_t op)
 
 /* ---- replay ---- */
 
+/* MASK config: a frame with length and header. */
+static bool is_about_config(struct span frame)
+{
+    static const char path[] = "/zookeeper/config";
+    int32_t op = (int32_t)get_u32(frame.at + 8);
+
+    return op == OP_RECONFIG || (op == OP_GET_DATA && frame.len > 16 + sizeof(path) - 1 &&
+                                 memcmp(frame.at + 16, path, sizeof(path) - 1) == 0);
+}
+
 static void replay_sent(struct replay *replay)
 {
     uint32_t conn = replay->vectors.conn;
@@ -274,7 +290,10 @@ static void replay_sent(struct replay *replay)
         replay->connected[conn] = false;
         pipe_open(replay->pipe, conn);
     } else if (bytes.len >= 12) {
-        replay->ops[conn][get_u32(bytes.at + 4) % XIDS] = (int32_t)get_u32(bytes.at + 8);
+        uint32_t xid = get_u32(bytes.at + 4) % XIDS;
+
+        replay->ops[conn][xid] = (int32_t)get_u32(bytes.at + 8);
+        replay->config[conn][xid] = is_about_config(bytes);
     }
     while (replay->piece != 0 && bytes.len > replay->piece) {
         pipe_feed(replay->pipe, conn, span_make(bytes.at, replay->piece));
@@ -302,6 +321,12 @@ static void replay_received(struct replay *replay)
         mask_create2(out, want);
     }
     size = out->len < 4 ? 0 : 4u + get_u32(out->at);
+    if (replay->connected[conn] && replay->config[conn][get_u32(want->at + 4) % XIDS]) {
+        ck_assert_uint_ge(size, 20);
+        vectors_expect(&replay->vectors, span_make(out->at + 4, 12), span_make(want->at + 4, 12));
+        bytes_consume(out, size);
+        return;
+    }
     if (replay->connected[conn] && size >= 20) {
         int32_t op = replay->ops[conn][get_u32(want->at + 4) % XIDS];
 
@@ -338,6 +363,7 @@ static void replay_file(struct replay *replay, const char *name)
 
     memset(replay->opened, 0, sizeof(replay->opened));
     memset(replay->ops, 0, sizeof(replay->ops));
+    memset(replay->config, 0, sizeof(replay->config));
     vectors_open(&replay->vectors, &replay->pipe->heap.mem, name);
     while (vectors_next(&replay->vectors)) {
         ck_assert_uint_lt(replay->vectors.conn, SECOND);
@@ -363,22 +389,57 @@ static void replay_file(struct replay *replay, const char *name)
     }
 }
 
-static struct pipe_options options_38(void)
+/* ---- servers ---- */
+
+static struct mem_heap config_heap;
+static struct config config;
+
+/* A server that reads `lines` and terrarium.compat=3.8 in its zoo.cfg. */
+static struct pipe_options options_38(const char *lines, bool ensemble)
 {
     struct pipe_options options = pipe_options_default();
+    struct config_error error = {0};
+    char room[1024];
+    struct text text;
 
-    options.clients.compat_38 = true;
-    options.prep.extended_types = true;
-    options.clients.super_digest = span_text("super:xQJmxLMiHGwaqBvst5y6rkB6HQs=");
+    text_init(&text, room, sizeof(room));
+    text_str(&text, "tickTime=2000\ndataDir=/data\nclientPort=2181\nterrarium.compat=3.8\n");
+    text_str(&text, lines);
+    mem_heap_init(&config_heap, UINT64_MAX);
+    ck_assert_int_eq(config_parse(&config, &config_heap.mem, span_make(room, text.len), &error),
+                     ERR_OK);
+    options.clients = clients_options_of(&config);
+    options.prep = prep_options_of(&config, ensemble);
+    options.locals = config.local_sessions;
     return options;
 }
 
-START_TEST(test_one_server_answers_six_recordings)
+static struct replay *replay_begin(const struct pipe_options *options)
 {
     struct replay *replay = calloc(1, sizeof(*replay));
-    struct pipe_options options = options_38();
 
-    replay->pipe = pipe_make(&options);
+    ck_assert_ptr_nonnull(replay);
+    replay->pipe = pipe_make(options);
+    return replay;
+}
+
+static void replay_end(struct replay *replay)
+{
+    pipe_drop(replay->pipe);
+    free(replay);
+    config_drop(&config);
+    ck_assert_uint_eq(config_heap.mem.used_bytes, 0);
+}
+
+#define FIRST_SERVER                                                             \
+    "extendedTypesEnabled=true\nDigestAuthenticationProvider.superDigest=super:" \
+    "xQJmxLMiHGwaqBvst5y6rkB6HQs=\n"
+
+START_TEST(test_one_server_answers_six_recordings)
+{
+    struct pipe_options options = options_38(FIRST_SERVER, false);
+    struct replay *replay = replay_begin(&options);
+
     replay_file(replay, "client/connect.txt");
     replay_file(replay, "client/create.txt");
     replay_file(replay, "client/data.txt");
@@ -386,24 +447,43 @@ START_TEST(test_one_server_answers_six_recordings)
     replay_file(replay, "client/multi.txt");
     replay_file(replay, "client/watch.txt");
     ck_assert_uint_gt(replay->compared, 200);
-    pipe_drop(replay->pipe);
-    free(replay);
+    replay_end(replay);
 }
 END_TEST
 
 START_TEST(test_another_server_enforces_quotas_without_ttl)
 {
-    struct replay *replay = calloc(1, sizeof(*replay));
-    struct pipe_options options = options_38();
+    struct pipe_options options = options_38("enforceQuota=true\n", false);
+    struct replay *replay = replay_begin(&options);
 
-    options.prep.extended_types = false;
-    options.prep.enforce_quota = true;
-    replay->pipe = pipe_make(&options);
     replay->pipe->ids.next = 0x0100001adf780000u;
     replay_file(replay, "client/quota-ttl-off.txt");
     ck_assert_uint_gt(replay->compared, 15);
-    pipe_drop(replay->pipe);
-    free(replay);
+    replay_end(replay);
+}
+END_TEST
+
+/* A local session becomes global; then its server is alone and can only be read. */
+START_TEST(test_a_server_of_an_ensemble_keeps_local_sessions_and_reads_alone)
+{
+    struct pipe_options options =
+        options_38("localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\nskipACL=yes\n"
+                   "reconfigEnabled=true\nreadonlymode.enabled=true\n",
+                   true);
+    struct replay *replay;
+
+    options.zxid = 0x100000000;
+    replay = replay_begin(&options);
+    replay->pipe->ids.next = 0x01000019231e0000u;
+    replay_file(replay, "client/reconfig-localsession.txt");
+    ck_assert_uint_eq(replay->compared, 5);
+    replay->compared = 0;
+    pipe_go_read_only(replay->pipe);
+    replay->pipe->ids.next = 0x0100001994410000u;
+    replay_file(replay, "client/readonly.txt");
+    ck_assert_uint_eq(replay->compared, 10);
+    ck_assert_uint_eq(replay->pipe->locals.count, 0); /* closed, and two were refused */
+    replay_end(replay);
 }
 END_TEST
 
@@ -411,15 +491,13 @@ END_TEST
 START_TEST(test_framing_does_not_depend_on_pieces)
 {
     for (uint32_t piece = 1; piece < 30; piece += 4) {
-        struct replay *replay = calloc(1, sizeof(*replay));
-        struct pipe_options options = options_38();
+        struct pipe_options options = options_38(FIRST_SERVER, false);
+        struct replay *replay = replay_begin(&options);
 
         replay->piece = piece;
-        replay->pipe = pipe_make(&options);
         replay_file(replay, "client/connect.txt");
         replay_file(replay, "client/create.txt");
-        pipe_drop(replay->pipe);
-        free(replay);
+        replay_end(replay);
     }
 }
 END_TEST
@@ -431,6 +509,7 @@ Suite *suite_replay(void)
 
     tcase_add_test(all, test_one_server_answers_six_recordings);
     tcase_add_test(all, test_another_server_enforces_quotas_without_ttl);
+    tcase_add_test(all, test_a_server_of_an_ensemble_keeps_local_sessions_and_reads_alone);
     tcase_add_test(all, test_framing_does_not_depend_on_pieces);
     suite_add_tcase(suite, all);
     return suite;
