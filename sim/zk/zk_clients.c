@@ -133,12 +133,14 @@ static void on_client_state(struct zk_run *zk, struct zk_client *client,
     client->server = server_named(zk, effect->bytes);
     client->fire_count = 0; /* what was on its way to an older connection is lost */
     set_lane(zk, client);
+    if (client->state == CLIENT_EXPIRED || client->state == CLIENT_CLOSED) {
+        client->armed_count = 0; /* a new session without an end before it keeps its watches */
+    }
     if (session == 0 || session == client->session) {
         return;
     }
     client->session = session;
     client->seen_zxid = 0;
-    client->armed_count = 0;
     known = session_put(zk, session);
     if (known != NULL) {
         known->client = client->process - zk->server_count;
@@ -418,6 +420,12 @@ void zk_clients_note(struct zk_run *zk, const struct sim_event *event)
 
     if (effect->id == NOTE_WATCH_FIRED) {
         zk_watches_fired(zk, event->process, effect);
+    } else if (effect->id == NOTE_SESSION_OPENED && zk_is_server(zk, event->process) &&
+               zk->servers[event->process].read_only) {
+        session = session_put(zk, (int64_t)effect->a);
+        if (session != NULL) {
+            session->read_only = true;
+        }
     } else if (effect->id == NOTE_SESSION_CLOSED) {
         on_session_closed(zk, event->process, effect);
     } else if (effect->id == NOTE_SESSION_EXPIRED) {

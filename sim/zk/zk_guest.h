@@ -142,6 +142,7 @@ struct zk_armed {
     uint32_t kinds;
     int64_t mzxid;     /* ZK_WATCH_DATA: of the node when the watch was left */
     uint64_t children; /* ZK_WATCH_CHILD: hash of the names then */
+    bool doubtful;     /* what the read showed may never have been committed */
 };
 /* A watch event that a client has had. */
 struct zk_heard {
@@ -178,6 +179,7 @@ struct zk_session {
     uint32_t client;     /* index in clients; SIM_NONE: of nobody we know */
     int64_t closed_zxid; /* committed closeSession; 0 while open */
     bool expired;        /* by a leader */
+    bool read_only;      /* made up by a server that may show what is not committed */
 };
 
 /* What a client asked for, and what came back. */

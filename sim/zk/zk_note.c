@@ -164,6 +164,8 @@ enum sim_verdict zk_tap(struct guest_run *run, const struct sim_event *event)
     case SIM_AT_START:
         if (zk_is_server(zk, event->process)) {
             zk_servers_started(zk, event->process);
+        } else if (zk_client_of(zk, event->process) != NULL) {
+            zk_client_of(zk, event->process)->armed_count = 0; /* it has forgotten all */
         }
         break;
     case SIM_AT_CRASH:

@@ -43,7 +43,8 @@ void zk_watches_fired(struct zk_run *zk, uint32_t process, const struct effect *
         return;
     }
     client = &zk->clients[session->client];
-    if (client->state != CLIENT_CONNECTED || client->server != process) {
+    if (client->state != CLIENT_CONNECTED || client->server != process ||
+        client->session != session->id) {
         return; /* on a connection that the client has given up */
     }
     if (!zk_reserve(zk, &client->fires, &client->fire_room, client->fire_count,
@@ -71,6 +72,7 @@ static void watch_arm(struct zk_run *zk, struct zk_client *client, const struct 
                       uint32_t kind)
 {
     struct zk_armed *armed = armed_find(client, op->path);
+    const struct zk_session *session;
 
     if (armed == NULL) {
         if (!zk_reserve(zk, &client->armed, &client->armed_room, client->armed_count,
@@ -80,6 +82,8 @@ static void watch_arm(struct zk_run *zk, struct zk_client *client, const struct 
         armed = &client->armed[client->armed_count++];
         *armed = (struct zk_armed){.path = op->path};
     }
+    session = zk_session_find(zk, client->session);
+    armed->doubtful = session != NULL && session->read_only;
     armed->kinds |= kind;
     if (kind == ZK_WATCH_DATA) {
         armed->mzxid = op->stat.mzxid;
@@ -93,7 +97,7 @@ static bool shows_untold(const struct zk_armed *armed, const struct zk_ask *op)
 {
     bool there = op->code == ZK_OK;
 
-    if (op->code != ZK_OK && op->code != ZK_NONODE) {
+    if (armed->doubtful || (op->code != ZK_OK && op->code != ZK_NONODE)) {
         return false;
     }
     switch (op->op) {
