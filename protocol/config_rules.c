@@ -56,6 +56,10 @@ enum err config_check_pairs(const struct config *config, struct config_error *er
         return config_complain(error, ERR_RANGE, "minSessionTimeout",
                                "is larger than maxSessionTimeout");
     }
+    if (config->enforce_auth && config->enforced_auth_schemes.len == 0) {
+        return config_complain(error, ERR_MISSING, "enforce.auth.schemes",
+                               "is not set, but enforce.auth.enabled is");
+    }
     if (config->sasl_server_required && !config->sasl_learner_required) {
         return config_complain(error, ERR_FORMAT, "quorum.auth.learnerRequireSasl",
                                "must be true when servers require it");

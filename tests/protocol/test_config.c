@@ -171,6 +171,8 @@ static const struct {
     {"dataDir=/d\nclientPortAddress=a", "clientPort: is not set, but clientPortAddress is"},
     {"dataDir=/d\nminSessionTimeout=9\nmaxSessionTimeout=8",
      "minSessionTimeout: is larger than maxSessionTimeout"},
+    {"dataDir=/d\nenforce.auth.enabled=true",
+     "enforce.auth.schemes: is not set, but enforce.auth.enabled is"},
     {"dataDir=/d\nquorum.auth.serverRequireSasl=true",
      "quorum.auth.learnerRequireSasl: must be true when servers require it"},
     {"dataDir=/d\nserver.1=a:1:2:observer", "server: there are no participants"},
