@@ -169,9 +169,9 @@ void conn_read(struct clients *clients, struct clients_conn *client,
 /* A finished frame takes its turn; `last`: the connection is closed behind it. */
 void conn_reply(struct clients *clients, struct clients_conn *client, struct span frame, bool last,
                 struct fx *fx);
-/* A write: handed upward now, or when its turn comes. item: header, and code if any. */
-void conn_write(struct clients *clients, struct clients_conn *client, const struct conn_item *item,
-                struct span record, struct fx *fx);
+/* A write: handed upward now, or when its turn comes. `wanted`: kind, header, and code if any. */
+void conn_write(struct clients *clients, struct clients_conn *client,
+                const struct conn_item *wanted, struct span record, struct fx *fx);
 void conn_queue_clear(struct clients *clients, struct clients_conn *client);
 /* A reply that is only a code takes its turn. */
 void conn_code(struct clients *clients, struct clients_conn *client, const struct conn_item *item,
