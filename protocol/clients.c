@@ -231,6 +231,9 @@ static struct clients_conn *conn_make(struct clients *clients, const struct inpu
     client->conn = in->opened.conn;
     client->phase = CONN_FRESH;
     client->active_us = in->mono_us;
+    client->port = conn_port(in->opened.peer);
+    client->opened_ms = in->wall_ms;
+    conn_figures_init(clients, client);
     clients->serial++;
     client->serial = clients->serial;
     if (conn_host_begin(clients, client, in->opened.peer) != ERR_OK ||
@@ -251,11 +254,13 @@ void clients_on_opened(struct clients *clients, const struct input *in, struct f
     if (clients->options.connections_max != 0 &&
         clients->counts.connections >= clients->options.connections_max) {
         clients->counts.refused++;
+        metrics_count(clients->options.metrics, METRIC_CONNS_REJECTED, 1);
         fx_close(fx, in->opened.conn, true);
         return;
     }
     if (conn_make(clients, in) == NULL) {
         clients->counts.refused++;
+        metrics_count(clients->options.metrics, METRIC_CONNS_REJECTED, 1);
         fx_close(fx, in->opened.conn, true);
     }
 }
@@ -265,12 +270,13 @@ void clients_on_closed(struct clients *clients, uint32_t conn)
     struct clients_conn *client = map_find(&clients->by_conn, conn);
 
     if (client != NULL) {
+        metrics_count(clients->options.metrics, METRIC_CONNS_DROPPED, 1);
         conn_bury(clients, client);
     }
     clients_reap(clients);
 }
 
-static uint64_t clients_idle_due(const struct clients *clients, const struct clients_conn *client)
+uint64_t clients_idle_due(const struct clients *clients, const struct clients_conn *client)
 {
     uint64_t timeout_ms = client->timeout_ms != 0 ? client->timeout_ms : clients->options.idle_ms;
     uint64_t deadline_us = client->active_us + timeout_ms * 1000u;
@@ -287,6 +293,7 @@ static void clients_check_idle(struct clients *clients, uint64_t now_us, struct 
 
         link = link->next;
         if (clients_idle_due(clients, client) <= now_us) {
+            metrics_count(clients->options.metrics, METRIC_CONNS_EXPIRED, 1);
             conn_close(clients, client, false, fx);
         }
     }

@@ -51,6 +51,7 @@
 
 #include "base/step.h"
 #include "protocol/config.h"
+#include "protocol/metrics.h"
 #include "protocol/notes.h"
 #include "protocol/request.h"
 #include "protocol/session.h"
@@ -83,6 +84,7 @@ struct clients_options {
     struct span super_digest; /* DigestAuthenticationProvider.superDigest; lent for life */
     bool compat_38;           /* terrarium.compat=3.8: events carry zxid -1; exists and events are
                                  not checked for READ; one watch mode a path */
+    struct metrics *metrics;  /* where to count; NULL: nowhere */
 };
 
 /* Apache's defaults for a tick of `tick_ms`, and what the configuration says. */
@@ -93,10 +95,15 @@ struct clients_options clients_options_of(const struct config *config);
 struct clients *clients_make(struct mem *mem, const struct clients_options *options, uint64_t seed);
 void clients_drop(struct clients *clients);
 
-/* Who answers four-letter words: `word` is the four bytes as text with an end mark. Appends the
- * whole answer to `out` (the connection is closed behind it) and returns true; false when this is
- * no word, so that the bytes are a frame length. */
-typedef bool clients_answer_word(void *context, const char *word, struct bytes *out);
+/* Who answers four-letter words. `input` is what the connection began with, 4 bytes at least.
+ * WORD_ANSWERED: the whole answer was appended to `out`, the connection is closed behind it.
+ * WORD_SHORT: more bytes belong to it. WORD_NONE: no word, so that the bytes are a frame length. */
+enum clients_word {
+    WORD_NONE,
+    WORD_SHORT,
+    WORD_ANSWERED
+};
+typedef enum clients_word clients_answer_word(void *context, struct span input, struct bytes *out);
 void clients_set_words(struct clients *clients, clients_answer_word *answer, void *context);
 
 /* What clients are served from. All pointers are borrowed until clients_drop_all. */
@@ -171,5 +178,34 @@ struct clients_counts {
     uint64_t large_refused;  /* connections closed by largeRequestMaxBytes (in refused, too) */
 };
 void clients_get_counts(const struct clients *clients, struct clients_counts *counts);
+
+/* ---- one by one, for words and exporters ---- */
+struct clients_conn;
+/* Connections by age: begin with NULL; NULL at the end. Valid until clients change. */
+const struct clients_conn *clients_next(const struct clients *clients,
+                                        const struct clients_conn *previous);
+struct clients_view {
+    uint32_t conn;
+    struct span host; /* lent */
+    uint32_t port;
+    int64_t session; /* 0: none yet */
+    uint32_t timeout_ms;
+    int64_t opened_ms; /* wall clock */
+    uint64_t due_us;   /* when it is closed for idleness */
+    bool reads, paused;
+    uint64_t outstanding, received, sent;
+    int32_t last_op; /* of the last answer: an enum zk_op, 0 for a write that was refused */
+    int64_t last_cxid, last_zxid; /* -1: none */
+    uint64_t last_us, last_ms;    /* when it was answered, how long that took */
+    struct metric_summary latency;
+};
+void clients_get_view(const struct clients *clients, const struct clients_conn *client,
+                      struct clients_view *view);
+/* The session of a connection number; 0 when there is none. */
+int64_t clients_session_of(const struct clients *clients, uint32_t conn);
+/* NULL while nothing is served. */
+const struct watch_table *clients_watches(const struct clients *clients);
+/* crst: every connection counts from 0 again. */
+void clients_reset_views(struct clients *clients);
 
 #endif

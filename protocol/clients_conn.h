@@ -3,7 +3,8 @@
  * clients.c holds the table and routes; clients_input.c cuts frames and shakes hands;
  * clients_queue.c keeps a connection's order; clients_output.c sends, pauses and fires watches;
  * clients_auth.c knows what a connection has proved to be; clients_local.c keeps sessions that only
- * this server knows; clients_limits.c counts hosts, load and large requests. */
+ * this server knows; clients_limits.c counts hosts, load and large requests; clients_figures.c
+ * keeps figures. */
 #ifndef PROTOCOL_CLIENTS_CONN_H
 #define PROTOCOL_CLIENTS_CONN_H
 
@@ -49,12 +50,22 @@ struct conn_item {
     enum conn_item_kind kind;
     struct wire_request_header header;
     bool ready;
-    bool last;      /* the connection is closed behind its reply */
-    bool no_zxid;   /* CODE: the header has zxid 0 */
-    int32_t code;   /* CODE; WRITE: what the client is told if it is refused (0: as it was) */
-    uint32_t large; /* bytes that count as a large request */
+    bool last;        /* the connection is closed behind its reply */
+    bool no_zxid;     /* CODE: the header has zxid 0 */
+    int32_t code;     /* CODE; WRITE: what the client is told if it is refused (0: as it was) */
+    uint64_t came_us; /* when it arrived */
+    uint32_t large;   /* bytes that count as a large request */
     uint8_t *bytes;
     uint32_t len;
+};
+
+/* What crst sets to nothing. */
+struct conn_figures {
+    uint64_t received, sent; /* frames */
+    int32_t last_op;
+    int64_t last_cxid, last_zxid;
+    uint64_t last_us, last_ms;
+    struct metric_summary latency; /* ms */
 };
 
 struct clients_conn {
@@ -87,6 +98,9 @@ struct clients_conn {
     struct bytes auth;    /* items of a vector<Id> */
     struct acl_id *ids;   /* the same, taken apart */
     struct acl_who who;   /* all of them */
+    uint32_t port;        /* of the client's address */
+    int64_t opened_ms;
+    struct conn_figures figures;
 };
 
 /* A request that waits to be taken by clients_next_request. */
@@ -126,6 +140,7 @@ struct clients {
     uint64_t serial;
     uint64_t token; /* of the last sync */
     uint64_t idle_check_us;
+    uint64_t came_us;        /* when the request came that is being answered */
     uint8_t timeout_body[4]; /* record of the createSession that was handed out last */
     struct clients_counts counts;
 };
@@ -144,6 +159,23 @@ void conn_refuse(struct clients *clients, struct clients_conn *client, struct fx
 /* Put a request into the queue upward; closes the connection when memory ran out. */
 void conn_ask(struct clients *clients, struct clients_conn *client, const struct request *request,
               struct fx *fx);
+
+/* When idleness closes it. */
+uint64_t clients_idle_due(const struct clients *clients, const struct clients_conn *client);
+
+/* ---- clients_figures.c ---- */
+void conn_figures_init(const struct clients *clients, struct clients_conn *client);
+/* A frame of `len` bytes came, or is about to go. */
+void conn_count_request(struct clients *clients, struct clients_conn *client, size_t len);
+void conn_count_frame(struct clients *clients, struct clients_conn *client);
+/* The request that came at clients->came_us is answered. */
+void conn_answered(struct clients *clients, struct clients_conn *client,
+                   const struct wire_request_header *header);
+/* conn_send and conn_answered. */
+void conn_send_reply(struct clients *clients, struct clients_conn *client,
+                     const struct wire_request_header *header, struct span frame, struct fx *fx);
+/* clients->hits are told of an event by `frame`. */
+void clients_count_event(struct clients *clients, enum zk_event event, struct span frame);
 
 /* ---- clients_output.c ---- */
 void conn_stall(struct clients_conn *client, enum conn_stall why, struct fx *fx);
@@ -224,6 +256,8 @@ bool conn_large_begin(struct clients *clients, struct clients_conn *client, stru
                       struct fx *fx);
 /* "host:port" without the port. */
 struct span conn_host(struct span peer);
+/* The port alone; 0 when there is none. */
+uint32_t conn_port(struct span peer);
 
 /* ---- clients_auth.c ---- */
 /* Has it an Id of one of the enforced schemes, or need it have none? */

@@ -18,8 +18,12 @@ void conn_open(struct clients *clients, struct clients_conn *client, struct fx *
     struct bytes *out = fx_out(fx);
 
     client->phase = CONN_OPEN;
+    clients->came_us = client->active_us; /* nothing was read or sent since the ConnectRequest */
     reply_connected(out, client->session, client->timeout_ms, conn_read_only(clients, client));
     conn_send(clients, client, bytes_span(out), fx);
+    if (!client->renewing) {
+        conn_answered(clients, client, &(struct wire_request_header){.type = OP_CREATE_SESSION});
+    }
     if (client->phase != CONN_DEAD) {
         conn_resume(client, STALL_JOINING, fx);
     }
@@ -75,6 +79,7 @@ static void conn_renew(struct clients *clients, struct clients_conn *client,
                               .body = wire_empty(),
                               .auth_ids = wire_vector_null()};
 
+    metrics_count(clients->options.metrics, METRIC_CONNS_RENEWED, 1);
     if (other != NULL) {
         conn_close(clients, other, true, fx); /* before the password is looked at (seen) */
     }
@@ -126,6 +131,7 @@ static void conn_connect(struct clients *clients, struct clients_conn *client, s
 {
     struct wire_connect connect;
 
+    metrics_count(clients->options.metrics, METRIC_CONNECT_REQUESTS, 1);
     if (wire_connect_decode(frame, &connect) != ERR_OK) {
         conn_refuse(clients, client, fx);
         return;
@@ -271,6 +277,9 @@ static void conn_auth(struct clients *clients, struct clients_conn *client,
     reply_header(out, header->xid, 0, code);
     if (code != ZK_OK) {
         client->phase = CONN_LEAVING;
+        if (clients->options.metrics != NULL) {
+            clients->options.metrics->auth_failed++;
+        }
     }
     conn_reply(clients, client, bytes_span(out), code != ZK_OK, fx);
 }
@@ -338,6 +347,7 @@ static bool conn_is_kept_out(struct clients *clients, struct clients_conn *clien
     } else if (client->waited && header->type != OP_PING && header->type != OP_CLOSE_SESSION) {
         item.code = ZK_THROTTLEDOP;
         clients->counts.throttled_ops++;
+        metrics_count(clients->options.metrics, METRIC_THROTTLED_OPS, 1);
     } else {
         return false;
     }
@@ -393,26 +403,32 @@ static void conn_request(struct clients *clients, struct clients_conn *client, s
 
 #define CONN_WORD_SIZE 4u
 
-/* A four-letter word as the first bytes of a connection. True when the connection is done with. */
-static bool conn_word(struct clients *clients, struct clients_conn *client, struct span input,
-                      struct fx *fx)
+/* A four-letter word as the first bytes of a connection: letters, while a frame length within
+ * bounds begins with a zero. WORD_ANSWERED: the connection is done with. */
+static enum clients_word conn_word(struct clients *clients, struct clients_conn *client,
+                                   struct span input, struct fx *fx)
 {
-    char word[CONN_WORD_SIZE + 1u] = {0};
     struct bytes *out;
+    enum clients_word word;
 
-    if (clients->answer_word == NULL) {
-        return false;
+    if (input.at[0] == 0 || clients->answer_word == NULL) {
+        return WORD_NONE;
     }
-    memcpy(word, input.at, CONN_WORD_SIZE);
+    if (client->figures.received == 0) {
+        conn_count_request(clients, client, CONN_WORD_SIZE); /* it counts itself in its answer */
+    }
+    client->phase = CONN_LEAVING;
     out = fx_out(fx);
-    if (!clients->answer_word(clients->answer_context, word, out)) {
-        return false;
+    word = clients->answer_word(clients->answer_context, input, out);
+    if (word != WORD_ANSWERED) {
+        client->phase = CONN_FRESH;
+        return word;
     }
     conn_send(clients, client, bytes_span(out), fx);
     if (client->phase != CONN_DEAD) {
         conn_close(clients, client, true, fx);
     }
-    return true;
+    return WORD_ANSWERED;
 }
 
 /* Take frames off `input` until it ends, the connection is stalled or gone; bytes used. */
@@ -431,10 +447,11 @@ static size_t conn_take(struct clients *clients, struct clients_conn *client, st
         if (rest.len < CONN_WORD_SIZE || conn_overloads(clients, client, fx)) {
             break;
         }
-        if (client->phase == CONN_FRESH && conn_word(clients, client, rest, fx)) {
+        if (client->phase == CONN_FRESH && conn_word(clients, client, rest, fx) != WORD_NONE) {
             break;
         }
         if (!clients->serving) {
+            metrics_count(clients->options.metrics, METRIC_CONNS_NOT_SERVING, 1);
             conn_close(clients, client, false, fx);
             break;
         }
@@ -451,7 +468,7 @@ static size_t conn_take(struct clients *clients, struct clients_conn *client, st
         }
         taken += used;
         conn_note_wait(clients, client);
-        clients->counts.received++;
+        conn_count_request(clients, client, used);
         if (client->phase == CONN_FRESH) {
             conn_connect(clients, client, frame, fx);
         } else {

@@ -4,6 +4,7 @@
  * Source: Apache NIOServerCnxnFactory, RequestThrottler, ZooKeeperServer (large requests). */
 #include "base/ensure.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "protocol/clients_conn.h"
 
 /* ---- hosts ---- */
@@ -25,6 +26,18 @@ struct span conn_host(struct span peer)
         at--;
     }
     return at > 0 ? span_make(peer.at, at - 1) : peer;
+}
+
+uint32_t conn_port(struct span peer)
+{
+    size_t len = conn_host(peer).len;
+    uint64_t port = 0;
+
+    if (len < peer.len &&
+        text_parse_u64(span_make(peer.at + len + 1, peer.len - len - 1), &port) != ERR_OK) {
+        port = 0;
+    }
+    return port <= UINT16_MAX ? (uint32_t)port : 0;
 }
 
 static struct conn_host *host_find(const struct clients *clients, struct span name, uint64_t hash)
@@ -136,6 +149,7 @@ bool conn_overloads(struct clients *clients, struct clients_conn *client, struct
     list_push(&clients->stalled, &client->stall_link);
     conn_stall(client, STALL_LOAD, fx);
     clients->counts.throttled++;
+    metrics_count(clients->options.metrics, METRIC_THROTTLE_WAITS, 1);
     return true;
 }
 
@@ -160,6 +174,8 @@ void conn_note_wait(struct clients *clients, struct clients_conn *client)
 
     client->waited =
         limit_us != 0 && client->stalled_us != 0 && clients->now_us - client->stalled_us > limit_us;
+    metrics_spread(clients->options.metrics, METRIC_THROTTLE_MS,
+                   client->stalled_us == 0 ? 0 : (clients->now_us - client->stalled_us) / 1000u);
     client->stalled_us = 0;
 }
 
@@ -177,6 +193,7 @@ bool conn_large_begin(struct clients *clients, struct clients_conn *client, stru
     }
     if (clients->large_bytes + len > clients->options.large_total_bytes) {
         clients->counts.large_refused++;
+        metrics_count(clients->options.metrics, METRIC_LARGE_REFUSED, 1);
         conn_refuse(clients, client, fx);
         return false;
     }

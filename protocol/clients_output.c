@@ -25,7 +25,6 @@ static void conn_count_sent(struct clients *clients, struct clients_conn *client
 {
     client->unconfirmed += len;
     client->active_us = clients->now_us;
-    clients->counts.sent++;
     if (!client->drain_asked && client->unconfirmed > clients->options.pause_bytes / 4u) {
         fx_tell_drained(fx, client->conn);
         client->drain_asked = true;
@@ -59,6 +58,7 @@ void conn_send(struct clients *clients, struct clients_conn *client, struct span
                struct fx *fx)
 {
     ENSURE(client->phase != CONN_DEAD);
+    conn_count_frame(clients, client);
     if (!conn_hold(clients, client, frame, fx)) {
         fx_send(fx, client->conn, frame);
         conn_count_sent(clients, client, frame.len, fx);
@@ -69,6 +69,7 @@ void conn_send_lent(struct clients *clients, struct clients_conn *client, struct
                     struct fx *fx)
 {
     ENSURE(client->phase != CONN_DEAD);
+    conn_count_frame(clients, client);
     if (!conn_hold(clients, client, frame, fx)) {
         fx_send_lent(fx, client->conn, frame);
         conn_count_sent(clients, client, frame.len, fx);
@@ -132,6 +133,7 @@ static void clients_fire_one(struct clients *clients, const struct tree_trigger 
             reply_event(out, clients->options.compat_38 ? -1 : zxid, trigger->event, trigger->path);
             frame = fx_copy(fx, bytes_span(out));
             path = span_make(frame.at + frame.len - trigger->path.len, trigger->path.len);
+            clients_count_event(clients, trigger->event, frame);
         }
         fx_emit(fx, (struct effect){.kind = FX_NOTE,
                                     .id = NOTE_WATCH_FIRED,

@@ -58,8 +58,10 @@ struct conn_item *conn_queue(struct clients *clients, struct clients_conn *clien
     }
     *place = *item;
     place->large = clients->large_now;
+    place->came_us = clients->now_us;
     clients->large_bytes += clients->large_now;
     clients->counts.outstanding++;
+    metrics_add(clients->options.metrics, METRIC_SESSION_QUEUE, ring_count(&client->queue));
     if (conn_item_keep(clients, client, place, bytes) != ERR_OK) {
         conn_refuse(clients, client, fx);
         return NULL;
@@ -89,7 +91,7 @@ static void conn_read_now(struct clients *clients, struct clients_conn *client,
         fx->failed = true;
         return;
     }
-    conn_send(clients, client, bytes_span(out), fx);
+    conn_send_reply(clients, client, header, bytes_span(out), fx);
 }
 
 void conn_read(struct clients *clients, struct clients_conn *client,
@@ -98,6 +100,7 @@ void conn_read(struct clients *clients, struct clients_conn *client,
     struct conn_item item = {.kind = ITEM_READ, .header = *header};
 
     if (ring_count(&client->queue) == 0 && !client->paused) {
+        clients->came_us = clients->now_us;
         conn_read_now(clients, client, header, record, fx);
     } else {
         (void)conn_queue(clients, client, &item, record, fx);
@@ -137,7 +140,7 @@ static void conn_answer_sync(struct clients *clients, struct clients_conn *clien
     } else {
         reply_sync(out, item->header.xid, clients->zxid, op.path);
     }
-    conn_send(clients, client, bytes_span(out), fx);
+    conn_send_reply(clients, client, &item->header, bytes_span(out), fx);
 }
 
 static void conn_answer_code(struct clients *clients, struct clients_conn *client,
@@ -149,7 +152,7 @@ static void conn_answer_code(struct clients *clients, struct clients_conn *clien
     if (item->code == ZK_OK && item->header.type == OP_CLOSE_SESSION) {
         conn_local_closed(clients, client, fx);
     }
-    conn_send(clients, client, bytes_span(out), fx);
+    conn_send_reply(clients, client, &item->header, bytes_span(out), fx);
 }
 
 /* Answer the item at the front; false when it is not ready. */
@@ -158,6 +161,7 @@ static bool conn_answer(struct clients *clients, struct clients_conn *client,
 {
     struct span bytes = span_make(item->bytes, item->len);
 
+    clients->came_us = item->came_us;
     switch (item->kind) {
     case ITEM_READ:
         conn_read_now(clients, client, &item->header, bytes, fx);
@@ -284,9 +288,11 @@ static void conn_answer_write(struct clients *clients, struct clients_conn *clie
                               const struct clients_applied *applied, struct fx *fx)
 {
     const struct conn_item *item = conn_item_at(client, 0);
+    struct wire_request_header header = item->header;
     bool last = item->last;
     struct bytes *out = fx_out(fx);
 
+    clients->came_us = item->came_us;
     if (item->code != ZK_OK && applied->txn->header.type == OP_ERROR) {
         reply_header(out, item->header.xid, applied->txn->header.zxid, item->code);
     } else {
@@ -296,7 +302,10 @@ static void conn_answer_write(struct clients *clients, struct clients_conn *clie
         fx->failed = true;
         return;
     }
-    conn_send(clients, client, bytes_span(out), fx);
+    conn_send_reply(clients, client, &header, bytes_span(out), fx);
+    if (applied->txn->header.type == OP_ERROR) {
+        client->figures.last_op = OP_NOTIFICATION; /* Apache forgets what was refused */
+    }
     if (client->phase == CONN_DEAD) {
         return;
     }

@@ -3,7 +3,8 @@
 #include "base/ensure.h"
 #include "protocol/server_state.h"
 
-#define SERVER_TAG_STORE (UINT64_C(1) << 60)
+#define SERVER_TAG_STORE  (UINT64_C(1) << 60)
+#define SERVER_TRACE_MASK 306 /* Apache's: packets, sessions, expiry, read-only */
 
 /* ---- making ---- */
 
@@ -21,6 +22,9 @@ static void *server_make(struct mem *mem, struct span config)
     server->reload_at_us = WAKE_NEVER;
     server->look_at_us = WAKE_NEVER;
     server->read_only_at_us = WAKE_NEVER;
+    server->trace_mask = SERVER_TRACE_MASK;
+    metrics_reset(&server->metrics);
+    ring_init(&server->digests, mem, (uint32_t)sizeof(struct server_digest));
     server->config_bad =
         config_parse(&server->config, mem, config, &server->config_error) != ERR_OK;
     return server;
@@ -81,6 +85,7 @@ static bool server_make_store(struct server *server)
     options.scan_enabled = config->snapshot_size_ppm >= 0;
     options.snapshot_factor_ppm =
         config->snapshot_size_ppm > 0 ? (uint32_t)config->snapshot_size_ppm : 0;
+    options.metrics = &server->metrics;
     options.tree = server_tree_options(server);
     options.image.no_digest = !config->digest_enabled;
     options.image.no_zxid = !config->serialize_last_zxid || config->compat == CONFIG_COMPAT_38;
@@ -95,6 +100,7 @@ static bool server_make_clients(struct server *server)
     const struct config *config = &server->config;
     struct clients_options options = clients_options_of(config);
 
+    options.metrics = &server->metrics;
     server->clients = clients_make(server->mem, &options, server->seed);
     if (server->clients == NULL) {
         return false;
@@ -115,7 +121,8 @@ static bool server_make_ensemble(struct server *server)
                             .store = server->store,
                             .tree = &server->tree,
                             .sid = config->own_id,
-                            .seed = server->seed};
+                            .seed = server->seed,
+                            .metrics = &server->metrics};
 
     server->ensemble = (struct ensemble){.committed = &server->config.membership};
     zab_leader_init(&server->leader, &deps);
@@ -301,6 +308,9 @@ static void server_on_store(struct server *server, struct fx *fx, const struct i
         server_on_broken(server, fx, in);
         return;
     }
+    if ((events & STORE_LOADED) != 0) {
+        ring_clear(&server->digests); /* another tree */
+    }
     if ((events & STORE_LOADED) != 0 && (events & STORE_TRUNCATED) == 0) {
         server_on_loaded(server, fx, in);
     }
@@ -409,6 +419,8 @@ static void server_step(void *self, const struct input *in, struct fx *fx)
 {
     struct server *server = self;
 
+    server->metrics.now_us = in->mono_us;
+    server->metrics.wall_ms = in->wall_ms;
     if (server->booted) {
         history_begin_step(&server->history);
         server_note_freeze(server, in);

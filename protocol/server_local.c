@@ -37,6 +37,7 @@ void server_expire_locals(struct server *server, struct fx *fx, const struct inp
     }
     while (session_tracker_expire(&server->locals, in->mono_us, &session)) {
         fx_note(fx, NOTE_SESSION_EXPIRED, (uint64_t)session, 0, 0, span_make(NULL, 0));
+        metrics_count(&server->metrics, METRIC_SESSIONS_EXPIRED, 1);
         clients_end_local(server->clients, session, fx);
     }
 }
@@ -95,10 +96,8 @@ void server_end_read_only(struct server *server, struct fx *fx)
 /* ---- isro ---- */
 
 /* Is `word` in the list "a, b" of 4lw.commands.whitelist, or is that "*"? */
-static bool word_is_listed(struct span list, const char *word)
+static bool word_is_listed(struct span list, struct span want)
 {
-    struct span want = span_text(word);
-
     if (span_is(list, "*")) {
         return true;
     }
@@ -114,13 +113,14 @@ static bool word_is_listed(struct span list, const char *word)
     return false;
 }
 
-bool server_answer_word(void *context, const char *word, struct bytes *out)
+enum clients_word server_answer_word(void *context, struct span input, struct bytes *out)
 {
     const struct server *server = context;
+    struct span word = span_make(input.at, 4);
     const char *answer = "null";
 
-    if (!span_is(span_text(word), "isro")) {
-        return false;
+    if (!span_is(word, "isro")) {
+        return WORD_NONE;
     }
     if (!server->config.read_only_enabled &&
         !word_is_listed(server->config.four_letter_words, word)) {
@@ -131,5 +131,5 @@ bool server_answer_word(void *context, const char *word, struct bytes *out)
         answer = "ro";
     }
     bytes_raw(out, answer, strlen(answer));
-    return true;
+    return WORD_ANSWERED;
 }

@@ -8,6 +8,7 @@
 static void server_set_role(struct server *server, struct fx *fx, enum server_role role)
 {
     server->role = role;
+    server->role_us = server->metrics.now_us;
     fx_note(fx, NOTE_ROLE, role, server->booted ? (uint64_t)store_current_epoch(server->store) : 0,
             0, span_make(NULL, 0));
 }
@@ -27,6 +28,8 @@ static void server_look(struct server *server, struct fx *fx, const struct input
     server->look_at_us = WAKE_NEVER;
     server->follows = -1;
     server_set_role(server, fx, ROLE_LOOKING);
+    server->look_us = in->mono_us;
+    metrics_count(&server->metrics, METRIC_LOOKINGS, 1);
     server_plan_read_only(server, in);
     election_start(&server->election, fx, in->mono_us, &own);
     server_after_election(server, fx, in);
@@ -37,6 +40,8 @@ static void server_enter(struct server *server, struct fx *fx, const struct inpu
 {
     server->follows = vote->leader;
     server_end_read_only(server, fx);
+    metrics_add(&server->metrics, METRIC_ELECTION_MS,
+                metrics_ms_since(&server->metrics, server->look_us));
     switch (server->election.state) {
     case VOTE_LEADING:
         server_set_role(server, fx, ROLE_LEADING);
@@ -118,6 +123,28 @@ static void server_close_orphans(struct server *server, struct fx *fx, const str
     }
 }
 
+/* How long it took from the search for a leader, and from its end, to service. */
+static void server_measure_service(struct server *server)
+{
+    struct metrics *metrics = &server->metrics;
+    uint64_t sync_ms = metrics_ms_since(metrics, server->role_us);
+    uint64_t away_ms = metrics_ms_since(metrics, server->look_us);
+
+    if (server->role == ROLE_STANDALONE) {
+        return;
+    }
+    metrics_add(metrics, METRIC_UNAVAILABLE_MS, away_ms);
+    if (server->role == ROLE_LEADING) {
+        server->lead_us = metrics->now_us;
+        metrics_add(metrics, METRIC_LEADER_UNAVAILABLE_MS, away_ms);
+    } else {
+        metrics_add(metrics,
+                    server->role == ROLE_FOLLOWING ? METRIC_FOLLOWER_SYNC_MS
+                                                   : METRIC_OBSERVER_SYNC_MS,
+                    sync_ms);
+    }
+}
+
 static void server_serve(struct server *server, struct fx *fx, const struct input *in)
 {
     bool authority = server->role == ROLE_LEADING || server->role == ROLE_STANDALONE;
@@ -150,6 +177,7 @@ static void server_serve(struct server *server, struct fx *fx, const struct inpu
         role.locals = &server->locals;
     }
     server->serving = true;
+    server_measure_service(server);
     server->reload_wait_us = 0; /* a full disk can be read: only who serves is well again */
     clients_serve(server->clients, &role);
     fx_note(fx, NOTE_SERVING, server->role, (uint64_t)epoch, (uint64_t)tree_zxid(server->tree),

@@ -7,6 +7,7 @@
 #include "protocol/config.h"
 #include "protocol/election.h"
 #include "protocol/history.h"
+#include "protocol/metrics.h"
 #include "protocol/peers.h"
 #include "protocol/prep.h"
 #include "protocol/server.h"
@@ -27,6 +28,15 @@ enum server_listener {
 #define SERVER_CONN_ELECTION_COUNT 1000u
 #define SERVER_CONN_LEADER         3000u
 #define SERVER_CONN_LEADER_COUNT   64u
+
+/* The digest of the tree at a zxid that SERVER_DIGEST_EVERY divides. Source: Apache
+ * DataTree.logZxidDigest. */
+struct server_digest {
+    int64_t zxid;
+    uint64_t digest;
+};
+#define SERVER_DIGEST_EVERY 128
+#define SERVER_DIGESTS_MAX  1024u
 
 struct server {
     struct mem *mem;
@@ -66,6 +76,13 @@ struct server {
     uint64_t wake_us;      /* asked for by the last step */
     uint64_t expire_at_us; /* no session expires before: this server was frozen */
 
+    struct metrics metrics;
+    uint64_t role_us;    /* when the present role began */
+    uint64_t look_us;    /* the last search for a leader */
+    uint64_t lead_us;    /* the last reign that was established */
+    int64_t trace_mask;  /* gtmk, stmk */
+    struct ring digests; /* struct server_digest, oldest first: what `hash` tells */
+
     struct tree_result result;
     struct bytes txn; /* scratch for prep */
 };
@@ -91,7 +108,7 @@ void server_try_read_only(struct server *server, struct fx *fx, const struct inp
 /* The search is over: every connection is closed, and what was invented for them is forgotten. */
 void server_end_read_only(struct server *server, struct fx *fx);
 /* clients_answer_word: isro. */
-bool server_answer_word(void *context, const char *word, struct bytes *out);
+enum clients_word server_answer_word(void *context, struct span input, struct bytes *out);
 
 /* -- server_work.c: requests and transactions -- */
 void server_on_leader_bytes(struct server *server, struct fx *fx, const struct input *in);

@@ -40,13 +40,17 @@ void server_execute(struct server *server, struct fx *fx, const struct input *in
 {
     int64_t zxid = server_next_zxid(server);
     struct prep_stamp stamp = {.zxid = zxid, .wall_ms = in->wall_ms, .now_us = in->mono_us};
+    uint64_t pending;
     enum err err;
 
     if (zxid == 0) {
         return; /* the leader retires: the request is lost with the connection it came on */
     }
     bytes_clear(&server->txn);
+    pending = prep_pending(server->prep);
     err = prep_request(server->prep, request, &stamp, &server->txn);
+    metrics_count(&server->metrics, METRIC_REQUESTS_PREPARED, 1);
+    metrics_count(&server->metrics, METRIC_CHANGES_QUEUED, prep_pending(server->prep) - pending);
     if (err == ERR_OK && !server->txn.failed) {
         err = server->role == ROLE_STANDALONE
                   ? server_log_alone(server, fx)
@@ -123,6 +127,7 @@ static void server_on_leader_event(struct server *server, struct fx *fx, const s
         server_on_forwarded(server, fx, in, event);
         return;
     case ZAB_REVALIDATE:
+        metrics_count(&server->metrics, METRIC_REVALIDATIONS, 1);
         valid = session_tracker_revalidate(&server->tracker, event->session,
                                            (uint32_t)event->timeout_ms, event->owner,
                                            in->mono_us) == SESSION_OK;
@@ -203,6 +208,9 @@ void server_on_learner_bytes(struct server *server, struct fx *fx, const struct 
     while (rest.len > 0 &&
            (used = zab_learner_on_packet(&server->learner, fx, in->mono_us, rest, &event)) > 0) {
         rest = span_make(rest.at + used, rest.len - used);
+        if (server->learner.phase == LEARNER_STREAM) {
+            ring_clear(&server->digests); /* another tree */
+        }
         if (event.kind != ZAB_NOTHING) {
             server_on_learner_event(server, fx, in, &event);
         }
@@ -220,6 +228,19 @@ static bool server_tree_is_whole(const struct server *server)
            server->learner.phase != LEARNER_TRUNCATE;
 }
 
+static void server_keep_digest(struct server *server, int64_t zxid)
+{
+    struct server_digest *kept;
+
+    if (ring_count(&server->digests) >= SERVER_DIGESTS_MAX) {
+        ring_pop(&server->digests);
+    }
+    kept = ring_push(&server->digests);
+    if (kept != NULL) { /* else `hash` knows one less */
+        *kept = (struct server_digest){.zxid = zxid, .digest = tree_digest(server->tree)};
+    }
+}
+
 static bool server_apply_txn(struct server *server, struct fx *fx, const struct history_txn *entry,
                              struct txn *txn)
 {
@@ -232,6 +253,9 @@ static bool server_apply_txn(struct server *server, struct fx *fx, const struct 
     }
     fx_note(fx, NOTE_APPLY, (uint64_t)entry->zxid, entry->hash, tree_digest(server->tree),
             span_make(NULL, 0));
+    if (entry->zxid % SERVER_DIGEST_EVERY == 0) {
+        server_keep_digest(server, entry->zxid);
+    }
     return true;
 }
 
@@ -243,8 +267,14 @@ static void server_after_apply(struct server *server, struct fx *fx, const struc
     if (txn->header.type == OP_CREATE_SESSION) {
         session_ids_seen(&server->ids, txn->header.client_id);
     }
+    metrics_count(&server->metrics, METRIC_TXNS_APPLIED, 1);
+    metrics_spread_since(&server->metrics, METRIC_PROPAGATION_MS, txn->header.time);
     if (server->prep != NULL) {
+        uint64_t pending = prep_pending(server->prep);
+
         prep_applied(server->prep, txn->header.zxid);
+        metrics_count(&server->metrics, METRIC_CHANGES_REMOVED,
+                      pending - prep_pending(server->prep));
         if (txn->header.type == OP_CLOSE_SESSION) {
             session_tracker_remove(&server->tracker, txn->header.client_id);
         }
@@ -307,6 +337,7 @@ static void server_expire(struct server *server, struct fx *fx, const struct inp
     while (session_tracker_expire(&server->tracker, in->mono_us, &session)) {
         struct request request = request_close_session(session);
         fx_note(fx, NOTE_SESSION_EXPIRED, (uint64_t)session, 0, 0, span_make(NULL, 0));
+        metrics_count(&server->metrics, METRIC_SESSIONS_EXPIRED, 1);
         server_execute(server, fx, in, &request);
     }
 }

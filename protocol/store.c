@@ -137,6 +137,7 @@ void store_fail(struct store *store, struct fx *fx, enum err err, const char *wh
     store->state = STORE_FAILED;
     store->err = err;
     store->events |= STORE_BROKE;
+    metrics_count(store->config.metrics, METRIC_DISK_ERRORS, 1);
     text_init(&text, store->why, sizeof(store->why));
     text_str(&text, name);
     text_str(&text, ": cannot ");
@@ -268,6 +269,8 @@ enum err store_append(struct store *store, int64_t zxid, struct span txn)
         return ERR_MEMORY;
     }
     batch->last_zxid = zxid;
+    batch->count++;
+    metrics_count(store->config.metrics, METRIC_LOG_APPENDS, 1);
     store->appended_zxid = zxid;
     store->roll_txns++;
     return ERR_OK;
@@ -311,6 +314,9 @@ static void store_write(struct store *store, struct fx *fx)
     } else {
         span = bytes_tail(&store->flying.bytes, LOG_HEADER_BYTES);
     }
+    store->write_us = metrics_now_us(store->config.metrics);
+    metrics_add(store->config.metrics, METRIC_LOG_BATCH, store->flying.count);
+    metrics_add(store->config.metrics, METRIC_LOG_QUEUE, ring_count(&store->queue));
     store->write_tag = store_tag(store);
     fx_append_lent(fx, DIR_LOG, store_file_name(store->log), store->log->size, span,
                    store->write_tag);
@@ -344,11 +350,15 @@ void store_flush(struct store *store, struct fx *fx)
 /* Write and sync have both ended well. */
 static void store_log_is_durable(struct store *store, struct fx *fx)
 {
+    uint64_t ms = metrics_ms_since(store->config.metrics, store->write_us);
+
     ENSURE(store->log != NULL);
     ENSURE(store->flying.last_zxid > store->durable_zxid);
     store->log->durable = store->log->size;
     store->durable_zxid = store->flying.last_zxid;
     store->events |= STORE_SYNCED;
+    metrics_add(store->config.metrics, METRIC_FSYNC_MS, ms);
+    metrics_spread(store->config.metrics, METRIC_LOG_FLUSH_MS, ms);
     store_note(fx, NOTE_LOGGED, (uint64_t)store->durable_zxid, 0);
     store_snap_log_grew(store, fx);
 }

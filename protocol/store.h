@@ -34,6 +34,7 @@
 #include "base/rand.h"
 #include "base/step.h"
 #include "protocol/history.h"
+#include "protocol/metrics.h"
 #include "tree/image.h"
 #include "tree/tree.h"
 
@@ -51,6 +52,7 @@ struct store_config {
     struct tree_options tree;     /* of every tree that a load makes */
     struct image_options image;   /* of every snapshot that is written; form is ignored */
     bool scan_enabled;            /* DIFF from log files at all: snapshotSizeFactor >= 0 */
+    struct metrics *metrics;      /* where to count; NULL: nowhere */
 };
 #define STORE_TAG_COUNT ((uint64_t)1 << 48)
 

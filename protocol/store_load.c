@@ -312,6 +312,10 @@ static void load_sync(struct store *store, struct fx *fx)
 
 void store_load_replayed(struct store *store, struct fx *fx)
 {
+    struct metrics *metrics = store->config.metrics;
+
+    metrics_add(metrics, METRIC_STARTUP_TXNS, store->job.replayed);
+    metrics_add(metrics, METRIC_STARTUP_TXNS_MS, metrics_ms_since(metrics, store->job.replay_us));
     store->job.phase = PHASE_TIDY;
     load_start_mending(store, fx);
 }
@@ -380,6 +384,8 @@ static void load_epochs(struct store *store, struct fx *fx)
     store->roll_txns = job->replayed;
     store->state = STORE_READY;
     store->events |= STORE_LOADED;
+    metrics_add(store->config.metrics, METRIC_LOAD_MS,
+                metrics_ms_since(store->config.metrics, job->begun_us));
     job->phase = PHASE_NONE;
     fx_note(fx, NOTE_RECOVERED, (uint64_t)job->last_zxid, (uint64_t)job->snapshot_zxid,
             (uint64_t)store->current_epoch, span_make(NULL, 0));
@@ -428,6 +434,7 @@ void store_load_begin(struct store *store, struct fx *fx, bool after_error)
         .first_bad = -1,
         .log = job->log,
         .result = job->result,
+        .begun_us = metrics_now_us(store->config.metrics),
     };
     store->state = STORE_LOADING;
     store->err = ERR_OK;

@@ -34,6 +34,9 @@ void store_replay_begin(struct store *store, struct fx *fx)
     struct store_file *file = store_file_down(store, FILE_LOG, store->job.last_zxid + 1);
 
     store->job.phase = PHASE_REPLAY;
+    store->job.replay_us = metrics_now_us(store->config.metrics);
+    metrics_add(store->config.metrics, METRIC_STARTUP_SNAP_MS,
+                metrics_ms_since(store->config.metrics, store->job.begun_us));
     if (file == NULL) {
         file = store_file_up(store, FILE_LOG, 0);
     }
@@ -125,6 +128,7 @@ static bool replay_apply(struct store *store, struct fx *fx, const struct log_re
     history_trim(store->history, UINT64_MAX);
     if (txn.has_digest && txn.digest_version == 2 && !store->config.tree.digest_off &&
         record->zxid > job->fuzzy_zxid && txn.digest != tree_digest(tree)) {
+        metrics_count(store->config.metrics, METRIC_DIGEST_MISMATCHES, 1);
         store->digest_mismatches++; /* Apache counts them too and goes on */
     }
     job->last_zxid = record->zxid;

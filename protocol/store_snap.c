@@ -52,6 +52,7 @@ enum err store_snap_begin(struct store *store, struct fx *fx, enum snap_purpose 
     snap->writer = writer;
     snap->zxid = image_writer_zxid(writer);
     snap->purpose = purpose;
+    snap->begun_us = metrics_now_us(store->config.metrics);
     snap->phase = SNAP_WRITE;
     snap->written = false;
     snap_write(store, fx);
@@ -144,6 +145,8 @@ static void snap_renamed(struct store *store, struct fx *fx)
     target->bad = false;
     store_file_drop(store, snap->scrap);
     snap->phase = SNAP_NONE;
+    metrics_add(store->config.metrics, METRIC_SNAPSHOT_MS,
+                metrics_ms_since(store->config.metrics, snap->begun_us));
     fx_note(fx, NOTE_SNAPSHOT, (uint64_t)target->zxid, target->size, 0, span_make(NULL, 0));
     switch (snap->purpose) {
     case SNAP_PERIODIC:

@@ -93,6 +93,8 @@ struct store_job {
     enum err first_bad_err;
     int64_t fuzzy_zxid;       /* digests of txns up to here may not match */
     uint64_t replayed;        /* txns applied */
+    uint64_t begun_us;        /* the load, for metrics */
+    uint64_t replay_us;       /* ... its replay */
     int64_t last_zxid;        /* of the state reached */
     int64_t log_zxid;         /* last zxid met in the logs, also below the label; 0 none */
     struct store_file *doubt; /* a log with a torn tail: the next record must follow at once */
@@ -124,7 +126,8 @@ struct store_snap {
     struct store_file *scrap; /* the .tmp */
     struct store_file *target;
     int64_t zxid;
-    bool written; /* the last piece is out */
+    uint64_t begun_us; /* for metrics */
+    bool written;      /* the last piece is out */
 };
 
 enum purge_phase {
@@ -148,6 +151,7 @@ struct store_purge_job {
 struct store_batch {
     struct bytes bytes;
     int64_t first_zxid, last_zxid;
+    uint32_t count; /* of records */
 };
 
 struct store {
@@ -174,6 +178,7 @@ struct store {
     bool append_failed; /* no memory: the next flush fails the store */
     int64_t appended_zxid, durable_zxid;
     uint64_t write_tag, sync_tag;   /* 0: answered */
+    uint64_t write_us;              /* when they were emitted, for metrics */
     uint64_t roll_txns, roll_bytes; /* since the last snapshot was begun */
     uint64_t roll_txns_at, roll_bytes_at;
     bool snapshot_due;

@@ -36,6 +36,10 @@ enum err zab_leader_propose(struct zab_leader *leader, struct fx *fx, struct spa
         return err;
     }
     leader->proposed = entry->zxid;
+    metrics_count(leader->deps.metrics, METRIC_PROPOSALS, 1);
+    if (leader->deps.metrics != NULL) {
+        metric_sizes_add(&leader->deps.metrics->proposals, (int64_t)entry->bytes.len);
+    }
     fx_note(fx, NOTE_PROPOSE, (uint64_t)entry->zxid, entry->hash, (uint64_t)entry->session,
             span_make(NULL, 0));
     out = fx_out(fx);
@@ -141,6 +145,8 @@ void zab_broadcast_commit(struct zab_leader *leader, struct fx *fx, int64_t zxid
         enum err err = history_commit(history, leader->committed + 1, &txn);
         ENSURE(err == ERR_OK);
         leader->committed = txn->zxid;
+        metrics_count(leader->deps.metrics, METRIC_COMMITS, 1);
+        metrics_spread_since(leader->deps.metrics, METRIC_QUORUM_ACK_MS, txn->time_ms);
         fx_note(fx, NOTE_COMMIT, (uint64_t)txn->zxid, txn->hash, 0, span_make(NULL, 0));
     }
     if (broadcast_has(leader, false)) {

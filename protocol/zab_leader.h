@@ -33,6 +33,7 @@
 #include "base/step.h"
 #include "protocol/config.h"
 #include "protocol/history.h"
+#include "protocol/metrics.h"
 #include "protocol/quorum.h"
 #include "protocol/store.h"
 #include "protocol/zab.h"
@@ -57,7 +58,8 @@ struct zab_deps {
     struct tree *
         *tree; /* the owner's pointer: a learner replaces the tree when it is sent a whole one */
     int64_t sid;
-    uint64_t seed; /* of maps */
+    uint64_t seed;           /* of maps */
+    struct metrics *metrics; /* where to count; NULL: nowhere */
 };
 
 struct zab_leader {

@@ -323,6 +323,8 @@ static bool learner_log(struct zab_learner *learner, int64_t zxid, struct span b
         err = history_push(learner->deps.history, bytes, &entry);
     }
     if (err == ERR_OK) {
+        metrics_count(learner->deps.metrics, METRIC_PROPOSALS_RECEIVED, 1);
+        metrics_spread_since(learner->deps.metrics, METRIC_PROPOSAL_MS, entry->time_ms);
         err = store_append(learner->deps.store, entry->zxid, entry->bytes);
     }
     if (err != ERR_OK) {
@@ -343,7 +345,10 @@ static void learner_commit(struct zab_learner *learner, int64_t zxid)
     }
     if (history_commit(learner->deps.history, zxid, &entry) != ERR_OK) {
         learner_leave(learner, "a commit does not name the oldest proposal");
+        return;
     }
+    metrics_count(learner->deps.metrics, METRIC_COMMITS_RECEIVED, 1);
+    metrics_spread_since(learner->deps.metrics, METRIC_COMMIT_PROPAGATION_MS, entry->time_ms);
 }
 
 /* ACK every proposal that has become durable, one packet each, as Apache's leader counts them. */
@@ -365,6 +370,7 @@ static void learner_ack(struct zab_learner *learner, struct fx *fx)
     for (uint64_t i = history_after(history, learner->acked);
          (entry = history_at(history, i)) != NULL && entry->zxid <= durable; i++) {
         wire_packet_put(out, PACKET_ACK, entry->zxid, span_make(NULL, 0));
+        metrics_spread_since(learner->deps.metrics, METRIC_ACK_CREATION_MS, entry->time_ms);
         learner->acked = entry->zxid;
     }
     if (out->len > 0) {

@@ -38,6 +38,17 @@ static void sync_head(struct zab_peer *peer, struct fx *fx, enum packet_type typ
     zab_peer_send(peer, fx, out);
 }
 
+/* Learners at `phase`, this one included. */
+static uint64_t sync_count(const struct zab_leader *leader, enum zab_peer_phase phase)
+{
+    uint64_t count = 1;
+
+    for (struct list *link = leader->peers.next; link != &leader->peers; link = link->next) {
+        count += LIST_ITEM(link, struct zab_peer, link)->phase == phase;
+    }
+    return count;
+}
+
 static void sync_committed(struct zab_peer *peer, struct fx *fx, int64_t zxid, struct span txn)
 {
     struct bytes *out = fx_out(fx);
@@ -57,6 +68,10 @@ static void sync_finish(struct zab_leader *leader, struct fx *fx, struct zab_pee
     struct bytes *out;
     size_t mark;
 
+    if (peer->phase != PEER_SNAP) {
+        metrics_count(leader->deps.metrics, METRIC_DIFFS, 1);
+        metrics_add(leader->deps.metrics, METRIC_DIFFS_INFLIGHT, sync_count(leader, PEER_SCAN));
+    }
     for (; (txn = history_at(history, peer->next)) != NULL; peer->next++) {
         if (history_is_committed(history, peer->next)) {
             sync_committed(peer, fx, txn->zxid, txn->bytes);
@@ -87,6 +102,8 @@ static void sync_snap(struct zab_leader *leader, struct fx *fx, struct zab_peer 
         zab_peer_drop(leader, fx, peer, "too many snapshots are being sent");
         return;
     }
+    metrics_count(leader->deps.metrics, METRIC_SNAPS, 1);
+    metrics_add(leader->deps.metrics, METRIC_SNAPS_INFLIGHT, sync_count(leader, PEER_SNAP));
     sync_head(peer, fx, PACKET_SNAP, image_writer_zxid(peer->image));
     peer->next = history_after(leader->deps.history, image_writer_zxid(peer->image));
     peer->phase = PEER_SNAP;

@@ -475,39 +475,6 @@ static void tell_refused(struct story *story)
 
 /* ---- all notes ---- */
 
-/* Of transactions, and of the disk that holds them. */
-static void tell_storage(struct story *story)
-{
-    switch (story->effect->id) {
-    case NOTE_PROPOSE:
-        tell_zxid(story, "proposes zxid ");
-        return;
-    case NOTE_LOGGED:
-        tell_zxid(story, "has on disk all up to zxid ");
-        return;
-    case NOTE_COMMIT:
-        tell_commit(story);
-        return;
-    case NOTE_APPLY:
-        tell_apply(story);
-        return;
-    case NOTE_RECOVERED:
-        tell_recovered(story);
-        return;
-    case NOTE_TRUNCATED:
-        tell_truncated(story);
-        return;
-    case NOTE_SNAPSHOT:
-        tell_snapshot(story);
-        return;
-    case NOTE_DISK_ERROR:
-        tell_disk_error(story);
-        return;
-    default:
-        return;
-    }
-}
-
 static void tell_server(struct story *story)
 {
     switch (story->effect->id) {
@@ -541,6 +508,30 @@ static void tell_server(struct story *story)
     case NOTE_RETIRED:
         tell_retired(story);
         return;
+    case NOTE_PROPOSE:
+        tell_zxid(story, "proposes zxid ");
+        return;
+    case NOTE_LOGGED:
+        tell_zxid(story, "has on disk all up to zxid ");
+        return;
+    case NOTE_COMMIT:
+        tell_commit(story);
+        return;
+    case NOTE_APPLY:
+        tell_apply(story);
+        return;
+    case NOTE_RECOVERED:
+        tell_recovered(story);
+        return;
+    case NOTE_TRUNCATED:
+        tell_truncated(story);
+        return;
+    case NOTE_SNAPSHOT:
+        tell_snapshot(story);
+        return;
+    case NOTE_DISK_ERROR:
+        tell_disk_error(story);
+        return;
     case NOTE_SESSION_UPGRADED:
         tell_upgraded(story);
         return;
@@ -559,7 +550,6 @@ static void tell_server(struct story *story)
         tell_refused(story);
         return;
     default:
-        tell_storage(story);
         return;
     }
 }

@@ -196,16 +196,21 @@ START_TEST(test_frames_out_of_bounds_end_the_connection)
 }
 END_TEST
 
-static bool answer_word(void *context, const char *word, struct bytes *out)
+/* Knows ruok, and "mask" with two bytes behind it. */
+static enum clients_word answer_word(void *context, struct span input, struct bytes *out)
 {
     uint32_t *asked = context;
 
     (*asked)++;
-    if (strcmp(word, "ruok") != 0) {
-        return false;
+    if (span_is(span_make(input.at, 4), "mask")) {
+        bytes_raw(out, input.at, input.len < 6 ? 0 : 6);
+        return input.len < 6 ? WORD_SHORT : WORD_ANSWERED;
+    }
+    if (!span_is(span_make(input.at, 4), "ruok")) {
+        return WORD_NONE;
     }
     bytes_raw(out, "imok", 4);
-    return true;
+    return WORD_ANSWERED;
 }
 
 /* Only as the first bytes of a connection, and also while nothing is served. */
@@ -238,6 +243,84 @@ START_TEST(test_four_letter_words)
     pipe_feed(pipe, 3, span_make("\0\0\0\x2d", 4));
     ck_assert(pipe->conns[3].closed);
     pipe_expect_nothing(pipe, 3);
+
+    pipe_open(pipe, 4);
+    pipe_feed(pipe, 4, span_text("maska"));
+    ck_assert(!pipe->conns[4].closed);
+    pipe_expect_nothing(pipe, 4);
+    pipe_feed(pipe, 4, span_text("b"));
+    ck_assert(span_is(bytes_span(&pipe->conns[4].out), "maskab"));
+    ck_assert(pipe->conns[4].closed);
+    pipe_drop(pipe);
+}
+END_TEST
+
+/* The one connection there is. */
+static struct clients_view only_view(const struct pipe *pipe)
+{
+    const struct clients_conn *client = clients_next(pipe->clients, NULL);
+    struct clients_view view;
+
+    ck_assert_ptr_nonnull(client);
+    ck_assert_ptr_null(clients_next(pipe->clients, client));
+    clients_get_view(pipe->clients, client, &view);
+    return view;
+}
+
+/* What `cons` tells: a write that took 7 ms, a read behind it, a write that was refused. */
+START_TEST(test_figures_of_connections)
+{
+    struct pipe_options options = pipe_options_default();
+    struct metrics metrics = {0};
+    struct pipe *pipe;
+    struct wire_request create = pipe_create("/a", "1", 0);
+    struct wire_request get = pipe_read(OP_GET_DATA, "/a", false);
+    struct wire_reply reply;
+    struct clients_view view;
+
+    metrics_reset(&metrics);
+    options.clients.metrics = &metrics;
+    pipe = pipe_make(&options);
+    ck_assert_int_ne(pipe_connect(pipe, 0, 4000), 0);
+    view = only_view(pipe);
+    ck_assert_int_eq(view.last_op, OP_CREATE_SESSION);
+    ck_assert_int_eq(view.last_cxid, 0);
+    ck_assert(view.reads);
+
+    pipe->hold = true;
+    pipe_send(pipe, 0, 1, &create);
+    pipe_send(pipe, 0, 2, &get);
+    view = only_view(pipe);
+    ck_assert_uint_eq(view.outstanding, 2);
+    ck_assert_int_eq(view.last_op, OP_CREATE_SESSION);
+    pipe_advance(pipe, 7900);
+    pipe_commit(pipe, 1);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 1, &reply, OP_CREATE), ZK_OK);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 2, &reply, OP_GET_DATA), ZK_OK);
+    view = only_view(pipe);
+    ck_assert_int_eq(view.last_op, OP_GET_DATA);
+    ck_assert_int_eq(view.last_cxid, 2);
+    ck_assert_int_eq(view.last_zxid, pipe->zxid);
+    ck_assert_uint_eq(view.last_ms, 7);
+    ck_assert_uint_eq(view.latency.max, 7);
+    ck_assert_uint_eq(view.latency.count, 3);
+    ck_assert_uint_eq(view.received, 3);
+    ck_assert_uint_eq(view.sent, 3);
+    ck_assert_uint_eq(metrics.spreads[METRIC_UPDATE_MS].summary.sum, 7);
+    ck_assert_uint_eq(metrics.spreads[METRIC_READ_MS].summary.sum, 7);
+    ck_assert_uint_eq(metrics.latency.count, 3);
+    ck_assert_uint_eq(metrics.received, 3);
+    ck_assert_int_eq(metrics.responses.min, 16 + 6); /* header, path */
+    ck_assert_int_eq(metrics.responses.max, 16 + 5 + 68);
+
+    pipe_send(pipe, 0, 3, &create);
+    pipe_commit(pipe, 1);
+    ck_assert_int_eq(pipe_expect(pipe, 0, 3, &reply, OP_CREATE), ZK_NODEEXISTS);
+    ck_assert_int_eq(only_view(pipe).last_op, OP_NOTIFICATION);
+    clients_reset_views(pipe->clients);
+    view = only_view(pipe);
+    ck_assert_uint_eq(view.received + view.sent + view.latency.count, 0);
+    ck_assert_int_eq(view.last_cxid, -1);
     pipe_drop(pipe);
 }
 END_TEST
@@ -635,6 +718,7 @@ Suite *suite_clients(void)
     tcase_add_test(join, test_learner_asks_the_leader_before_it_renews);
     tcase_add_test(join, test_frames_out_of_bounds_end_the_connection);
     tcase_add_test(join, test_four_letter_words);
+    tcase_add_test(join, test_figures_of_connections);
     suite_add_tcase(suite, join);
     tcase_add_test(order, test_reads_wait_behind_the_writes_of_their_own_connection_only);
     tcase_add_test(order, test_write_waits_for_the_sync_before_it);
