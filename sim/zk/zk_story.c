@@ -475,39 +475,55 @@ static void tell_refused(struct story *story)
 
 /* ---- all notes ---- */
 
-static void tell_server(struct story *story)
+/* Of elections, epochs and roles; false for other notes. */
+static bool tell_role(struct story *story)
 {
     switch (story->effect->id) {
     case NOTE_LOOKING:
         tell_looking(story);
-        return;
+        return true;
     case NOTE_VOTE:
         tell_vote(story);
-        return;
+        return true;
     case NOTE_ELECTED:
         tell_elected(story);
-        return;
+        return true;
     case NOTE_EPOCH_NEW:
         tell_epoch(story, "proposes to lead epoch ");
-        return;
+        return true;
     case NOTE_EPOCH_ACCEPTED:
         tell_epoch(story, "promises to follow nobody older than epoch ");
-        return;
+        return true;
     case NOTE_EPOCH_CURRENT:
         tell_epoch(story, "is in epoch ");
-        return;
+        return true;
     case NOTE_SYNC_CHOICE:
         tell_sync_choice(story);
-        return;
+        return true;
     case NOTE_ESTABLISHED:
         tell_established(story);
-        return;
+        return true;
     case NOTE_SERVING:
         tell_serving(story);
-        return;
+        return true;
     case NOTE_RETIRED:
         tell_retired(story);
-        return;
+        return true;
+    case NOTE_READ_ONLY:
+        tell_read_only(story);
+        return true;
+    case NOTE_PEER_REFUSED:
+        tell_refused(story);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Of transactions, files, sessions and watches. */
+static void tell_data(struct story *story)
+{
+    switch (story->effect->id) {
     case NOTE_PROPOSE:
         tell_zxid(story, "proposes zxid ");
         return;
@@ -535,9 +551,6 @@ static void tell_server(struct story *story)
     case NOTE_SESSION_UPGRADED:
         tell_upgraded(story);
         return;
-    case NOTE_READ_ONLY:
-        tell_read_only(story);
-        return;
     case NOTE_SESSION_OPENED:
     case NOTE_SESSION_EXPIRED:
     case NOTE_SESSION_CLOSED:
@@ -545,9 +558,6 @@ static void tell_server(struct story *story)
         return;
     case NOTE_WATCH_FIRED:
         tell_fired(story);
-        return;
-    case NOTE_PEER_REFUSED:
-        tell_refused(story);
         return;
     default:
         return;
@@ -561,7 +571,9 @@ void zk_story_note(struct zk_run *zk, const struct sim_event *event)
 
     text_init(&story.text, story.room, sizeof(story.room));
     if (zk_is_server(zk, event->process)) {
-        tell_server(&story);
+        if (!tell_role(&story)) {
+            tell_data(&story);
+        }
     } else if (client != NULL && event->effect->id == NOTE_CLIENT_STATE) {
         tell_client(&story, client);
     } else if (client != NULL && event->effect->id == NOTE_EVENT) {
